@@ -1,0 +1,366 @@
+//! What stands beside the function: `get_user::entry(..)`, `get_user::uncached(..)`.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::{FnArg, GenericParam, Generics, Ident, Pat, Signature, Type, WherePredicate};
+
+use super::{
+    key::{bindings, borrowed, pieces},
+    paths::{Paths, local},
+    wrapper,
+};
+use crate::model::{
+    Plan,
+    function::{Companion, Form, mentions},
+    key::Root,
+    policy::TtlPlan,
+};
+
+pub(super) fn items(plan: &Plan, paths: &Paths) -> TokenStream {
+    let cfgs = cfgs(plan);
+    let visibility = &plan.function.visibility;
+    match &plan.companion {
+        Companion::None => TokenStream::new(),
+        Companion::Type(name) => {
+            let uncached = uncached(plan, &Ident::new("uncached", name.span()));
+            let entry = entry(
+                plan,
+                paths,
+                &quote!(Self::__site()),
+                &quote!(Self::__key),
+                &Ident::new("entry", name.span()),
+            );
+            let key = key(plan, paths, &Ident::new("__key", name.span()));
+            let site = wrapper::site(plan, paths);
+            let private = paths.private();
+            quote! {
+                #(#cfgs)*
+                #[doc(hidden)]
+                #[allow(non_camel_case_types, missing_debug_implementations, dead_code)]
+                #visibility struct #name {}
+
+                #(#cfgs)*
+                #[doc(hidden)]
+                #[allow(dead_code, missing_docs, unreachable_pub, non_camel_case_types)]
+                impl #name {
+                    #uncached
+                    #entry
+                    #key
+
+                    fn __site() -> &'static #private::Site {
+                        #site
+                    }
+                }
+            }
+        }
+        Companion::Methods { entry: entry_name, uncached: uncached_name, key: key_name, site: site_name } => {
+            let uncached = uncached(plan, uncached_name);
+            let entry = entry(plan, paths, &quote!(Self::#site_name()), &quote!(self.#key_name), entry_name);
+            let key = key(plan, paths, key_name);
+            let site = wrapper::site(plan, paths);
+            let private = paths.private();
+            quote! {
+                #uncached
+                #entry
+                #key
+
+                #(#cfgs)*
+                #[doc(hidden)]
+                #[allow(dead_code)]
+                fn #site_name() -> &'static #private::Site {
+                    #site
+                }
+            }
+        }
+    }
+}
+
+/// `#[cfg]`s of the function, for every item beside it.
+pub(super) fn cfgs(plan: &Plan) -> Vec<TokenStream> {
+    let attributes = plan.function.attributes.iter();
+    attributes
+        .filter(|attribute| attribute.path().is_ident("cfg"))
+        .map(|attribute| attribute.to_token_stream())
+        .collect()
+}
+
+/// The body itself, under another name.
+fn uncached(plan: &Plan, name: &Ident) -> TokenStream {
+    let lints = plan.function.attributes.iter().filter(|attribute| {
+        ["cfg", "allow", "expect", "warn", "deny", "forbid"]
+            .iter()
+            .any(|lint| attribute.path().is_ident(lint))
+    });
+    let visibility = &plan.function.visibility;
+    let signature = Signature { ident: name.clone(), ..plan.function.signature.clone() };
+    let body = &plan.body;
+    quote! {
+        #(#lints)*
+        #[doc(hidden)]
+        #visibility #signature #body
+    }
+}
+
+/// The arguments that the key, the cache and the TTL use, in order.
+pub(super) fn needed(plan: &Plan) -> BTreeSet<usize> {
+    let mut needed = plan.key.as_ref().map(|key| key.arguments()).unwrap_or_default();
+    let ttl = match &plan.policy.ttl {
+        Some(TtlPlan::Expression(ttl)) => Some(ttl.to_token_stream()),
+        _ => None,
+    };
+    let expressions = [plan.cache.as_ref().map(|cache| cache.to_token_stream()), ttl];
+    for tokens in expressions.into_iter().flatten() {
+        for (index, argument) in plan.arguments.iter().enumerate() {
+            if argument.names.iter().any(|name| mentions(tokens.clone(), name)) {
+                needed.insert(index);
+            }
+        }
+    }
+    needed
+}
+
+/// Parameters for those arguments, each by reference.
+fn parameters(plan: &Plan, indices: &BTreeSet<usize>) -> Vec<TokenStream> {
+    let parameter = |&index: &usize| {
+        let argument = &plan.arguments[index];
+        let (ident, ty) = (&argument.ident, borrowed(&argument.ty));
+        match ty {
+            Type::ImplTrait(_) => quote!(#ident: &(#ty)),
+            _ => quote!(#ident: &#ty),
+        }
+    };
+    indices.iter().map(parameter).collect()
+}
+
+/// The generics that some tokens and the key mention, with the bounds that concern them only.
+fn generics_of(plan: &Plan, tokens: &TokenStream) -> Generics {
+    let all = &plan.function.signature.generics;
+    let in_key = |ident: &Ident| {
+        let mut roots = plan.key.iter().flat_map(|key| key.roots());
+        roots.any(|root| matches!(root, Root::Type(found) | Root::Const(found) if found == ident))
+    };
+    let wanted = |parameter: &GenericParam| match parameter {
+        GenericParam::Lifetime(lifetime) => mentions(tokens.clone(), &lifetime.lifetime.ident),
+        GenericParam::Type(parameter) => {
+            in_key(&parameter.ident) || mentions(tokens.clone(), &parameter.ident)
+        }
+        GenericParam::Const(parameter) => {
+            in_key(&parameter.ident) || mentions(tokens.clone(), &parameter.ident)
+        }
+    };
+    let mut generics = all.clone();
+    generics.params = all.params.iter().filter(|parameter| wanted(parameter)).cloned().collect();
+    let dropped: Vec<Ident> = all
+        .params
+        .iter()
+        .filter(|parameter| !wanted(parameter))
+        .map(|parameter| ident_of(parameter).clone())
+        .collect();
+    if let Some(clause) = &mut generics.where_clause {
+        let kept = |predicate: &&WherePredicate| {
+            !dropped.iter().any(|dropped| mentions(predicate.to_token_stream(), dropped))
+        };
+        clause.predicates = clause.predicates.iter().filter(kept).cloned().collect();
+    }
+    generics
+}
+
+fn ident_of(parameter: &GenericParam) -> &Ident {
+    match parameter {
+        GenericParam::Lifetime(lifetime) => &lifetime.lifetime.ident,
+        GenericParam::Type(parameter) => &parameter.ident,
+        GenericParam::Const(parameter) => &parameter.ident,
+    }
+}
+
+/// `::<T, N>` of the named type and const parameters.
+pub(super) fn turbofish(generics: &Generics) -> TokenStream {
+    let named: Vec<&Ident> = generics
+        .params
+        .iter()
+        .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+        .map(ident_of)
+        .collect();
+    if named.is_empty() { TokenStream::new() } else { quote!(::<#(#named),*>) }
+}
+
+fn self_parameter(plan: &Plan) -> Option<TokenStream> {
+    matches!(plan.companion, Companion::Methods { .. }).then(|| quote!(&self,))
+}
+
+fn entry(
+    plan: &Plan,
+    paths: &Paths,
+    site: &TokenStream,
+    key: &TokenStream,
+    name: &Ident,
+) -> Option<TokenStream> {
+    plan.key.as_ref()?;
+    let private = paths.private();
+    let indices = needed(plan);
+    let parameters = parameters(plan, &indices);
+    let output = &plan.output;
+    let generics = generics_of(plan, &quote!(#(#parameters),* #output));
+    let where_clause = &generics.where_clause;
+    let key_turbofish = turbofish(&key_generics(plan));
+    let receiver = self_parameter(plan);
+    let arguments = indices.iter().map(|index| &plan.arguments[*index].ident);
+    let bindings = bindings(plan, indices.iter().copied());
+    let cfgs = cfgs(plan);
+    let visibility = &plan.function.visibility;
+    let cache = wrapper::cache(plan, &private);
+    let (rules, cache_name) = (entry_rules(plan, paths), local("__cache"));
+    Some(quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(dead_code, missing_docs, unreachable_pub)]
+        #visibility fn #name #generics (#receiver #(#parameters),*) -> #private::Entry<#output> #where_clause {
+            #(#bindings)*
+            let #cache_name = #cache;
+            #private::entry(&#cache_name, #site, #key #key_turbofish (&#cache_name, #(#arguments),*), #rules)
+        }
+    })
+}
+
+/// What `entry` needs to know for `insert_with`.
+fn entry_rules(plan: &Plan, paths: &Paths) -> TokenStream {
+    let private = paths.private();
+    let mentions_argument = |tokens: &TokenStream| {
+        plan.arguments.iter().flat_map(|argument| &argument.names).any(|name| mentions(tokens.clone(), name))
+    };
+    let cache_if = plan.policy.cache_if.as_ref().map(|cache_if| cache_if.to_token_stream());
+    let cache_if = cache_if.filter(|cache_if| !mentions_argument(cache_if));
+    match (&plan.policy.ttl, cache_if) {
+        (Some(ttl @ (TtlPlan::Class(..) | TtlPlan::For(_) | TtlPlan::Expression(_))), None) => {
+            let ttl = wrapper::fixed_ttl(ttl, &private);
+            quote!(#private::EntryRules::Fixed(#ttl))
+        }
+        (_, cache_if) => {
+            let shape = wrapper::shape(plan, &private);
+            let ttl = wrapper::ttl_rule(plan, &private);
+            let cache_if = cache_if.unwrap_or_else(|| quote!(|_| true));
+            let shape_name = local("__shape");
+            quote!({
+                let #shape_name = #shape;
+                #private::entry_rules(#shape_name, #private::rules(#shape_name, #ttl, #cache_if))
+            })
+        }
+    }
+}
+
+pub(super) fn key_generics(plan: &Plan) -> Generics {
+    let parameters = parameters(plan, &needed(plan));
+    generics_of(plan, &quote!(#(#parameters),*))
+}
+
+/// Writes the key: the one place where its parts are checked.
+fn key(plan: &Plan, paths: &Paths, name: &Ident) -> Option<TokenStream> {
+    let key = plan.key.as_ref()?;
+    let private = paths.private();
+    let indices = needed(plan);
+    let parameters = parameters(plan, &indices);
+    let generics = key_generics(plan);
+    let where_clause = &generics.where_clause;
+    let bindings = bindings(plan, indices.iter().copied());
+    let (cache, writer) = (local("__cache"), local("__key"));
+    let pieces = pieces(plan, &private, key, &writer, None, plan.version);
+    let receiver = self_parameter(plan);
+    let cfgs = cfgs(plan);
+    Some(quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[inline]
+        #[allow(dead_code, unused_variables)]
+        fn #name #generics (#receiver #cache: &#private::Cache, #(#parameters),*) -> #private::KeyWriter #where_clause {
+            #(#bindings)*
+            let mut #writer = #private::key(#cache);
+            #pieces
+            #writer
+        }
+    })
+}
+
+/// The body, as the wrapper calls it.
+pub(super) fn body(plan: &Plan) -> TokenStream {
+    let arguments = plan.arguments.iter().map(|argument| &argument.ident);
+    let turbofish = turbofish(&plan.function.signature.generics);
+    match &plan.companion {
+        Companion::Type(name) => quote!(<#name>::uncached #turbofish (#(#arguments),*)),
+        Companion::Methods { uncached, .. } => quote!(self.#uncached #turbofish (#(#arguments),*)),
+        Companion::None => inline(plan),
+    }
+}
+
+/// The body where it stands. In an `async` block a dead branch fixes the type, for `?` and boxed results.
+fn inline(plan: &Plan) -> TokenStream {
+    let (body, output) = (&plan.body, &plan.output);
+    let result = local("__result");
+    let moved = moved_bindings(plan);
+    match plan.form {
+        Form::AsyncFn => quote! {
+            async move {
+                #[allow(unreachable_code, clippy::diverging_sub_expression)]
+                if false {
+                    let #result: #output = ::core::unreachable!();
+                    return #result;
+                }
+                #(#moved)*
+                #body
+            }
+        },
+        Form::Boxed | Form::ImplFuture => body.clone(),
+    }
+}
+
+/// The signature of the wrapper: patterns and `mut` make place for names.
+pub(super) fn wrapper_signature(plan: &Plan) -> Signature {
+    let mut signature = plan.function.signature.clone();
+    if matches!(plan.companion, Companion::None) && plan.form == Form::AsyncFn {
+        rename(plan, &mut signature, true);
+    } else {
+        rename(plan, &mut signature, false);
+    }
+    signature
+}
+
+/// Where the body stays inline it needs the user's `mut`, and patterns are matched inside of it.
+fn rename(plan: &Plan, signature: &mut Signature, keep_mut: bool) {
+    let typed = signature.inputs.iter_mut().filter_map(|input| match input {
+        FnArg::Receiver(_) => None,
+        FnArg::Typed(typed) => Some(typed),
+    });
+    for (typed, argument) in typed.zip(&plan.arguments) {
+        match &mut *typed.pat {
+            Pat::Ident(simple) if simple.subpat.is_none() => {
+                if !keep_mut {
+                    simple.mutability = None;
+                }
+            }
+            pattern => {
+                let ident = &argument.ident;
+                *pattern = syn::parse_quote!(#ident);
+            }
+        }
+    }
+}
+
+/// `let (a, b) = __cache_arg0;` in front of an inline body.
+fn moved_bindings(plan: &Plan) -> Vec<TokenStream> {
+    if !matches!(plan.companion, Companion::None) {
+        return Vec::new();
+    }
+    let typed = plan.function.signature.inputs.iter().filter_map(|input| match input {
+        FnArg::Receiver(_) => None,
+        FnArg::Typed(typed) => Some(typed),
+    });
+    typed
+        .zip(&plan.arguments)
+        .filter(|(typed, _)| !matches!(&*typed.pat, Pat::Ident(simple) if simple.subpat.is_none()))
+        .map(|(typed, argument)| {
+            let (pattern, ident) = (&typed.pat, &argument.ident);
+            quote!(let #pattern = #ident;)
+        })
+        .collect()
+}

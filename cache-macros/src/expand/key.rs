@@ -1,0 +1,126 @@
+//! A key plan to the statements that write the key.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Ident, Index, PathArguments, Type, spanned::Spanned as _};
+
+use super::paths::local;
+use crate::{
+    model::{
+        Plan,
+        function::{Argument, first_type},
+        key::{KeyPlan, Piece, Root},
+    },
+    parse::template::Step,
+};
+
+/// What `entry(..)` takes a reference to: `str` for a `String`, what a reference refers to, else the type itself.
+pub(super) fn borrowed(ty: &Type) -> Type {
+    match ty {
+        Type::Reference(reference) => (*reference.elem).clone(),
+        Type::Path(path) if path.qself.is_none() => {
+            let last = path.path.segments.last();
+            match last.map(|last| (last.ident.to_string(), &last.arguments)) {
+                Some((name, PathArguments::None)) if name == "String" => syn::parse_quote!(str),
+                Some((name, arguments)) if name == "Vec" => match first_type(arguments) {
+                    Some(element) => syn::parse_quote!([#element]),
+                    None => ty.clone(),
+                },
+                _ => ty.clone(),
+            }
+        }
+        other => other.clone(),
+    }
+}
+
+/// Statements that write the pieces of `key` into the writer `writer`. `made`: what `<return>` stands for.
+///
+/// With `version`, the key begins with it.
+pub(super) fn pieces(
+    plan: &Plan,
+    private: &TokenStream,
+    key: &KeyPlan,
+    writer: &Ident,
+    made: Option<&Ident>,
+    version: u32,
+) -> TokenStream {
+    let mut first = if version == 0 { String::new() } else { format!("v{version}:") };
+    let mut statements = Vec::new();
+    for piece in &key.pieces {
+        match piece {
+            Piece::Literal(literal) => {
+                let literal = std::mem::take(&mut first) + literal;
+                statements.push(quote!(#private::literal(&mut #writer, #literal);));
+            }
+            Piece::Part { root, path, stop, span } => {
+                if !first.is_empty() {
+                    let literal = std::mem::take(&mut first);
+                    statements.push(quote!(#private::literal(&mut #writer, #literal);));
+                }
+                let part = part(plan, private, root, path, *span, writer, made);
+                statements.push(quote! {
+                    #private::open(&mut #writer, #stop);
+                    #part
+                    #private::close(&mut #writer);
+                });
+            }
+        }
+    }
+    quote!(#(#statements)*)
+}
+
+fn part(
+    plan: &Plan,
+    private: &TokenStream,
+    root: &Root,
+    path: &[Step],
+    span: Span,
+    writer: &Ident,
+    made: Option<&Ident>,
+) -> TokenStream {
+    let value = match root {
+        Root::Argument(index) => {
+            let Argument { ident, ty, .. } = &plan.arguments[*index];
+            if path.is_empty() && !matches!(borrowed(ty), Type::ImplTrait(_)) {
+                let ty = borrowed(ty);
+                return quote_spanned!(ty.span()=> <#ty as #private::KeyPart>::write_part(&#ident, &mut #writer););
+            }
+            quote!(#ident)
+        }
+        Root::Bound(_, name) => quote!(#name),
+        Root::SelfValue => quote!(self),
+        Root::Type(parameter) => return quote!(#private::type_name::<#parameter>(&mut #writer);),
+        Root::Const(parameter) => quote!({ #parameter }),
+        Root::Return => {
+            let made = made.cloned().unwrap_or_else(|| local("__made"));
+            quote!(#made)
+        }
+    };
+    let steps = path.iter().map(|step| match step {
+        Step::Field(name) => {
+            let name = Ident::new(name, span);
+            quote_spanned!(span=> .#name)
+        }
+        Step::Index(index) => {
+            let index = Index { index: *index, span };
+            quote_spanned!(span=> .#index)
+        }
+        Step::Method(name) => {
+            let name = Ident::new(name, span);
+            quote_spanned!(span=> .#name())
+        }
+    });
+    quote_spanned!(span=> #private::KeyPart::write_part(&#value #(#steps)*, &mut #writer);)
+}
+
+/// `let (a, b) = &__cache_arg0;` for the patterns among some arguments.
+pub(super) fn bindings<'a>(
+    plan: &'a Plan,
+    indices: impl IntoIterator<Item = usize> + 'a,
+) -> impl Iterator<Item = TokenStream> + 'a {
+    indices.into_iter().filter_map(|index| {
+        let Argument { ident, pattern, .. } = &plan.arguments[index];
+        let pattern = pattern.as_ref()?;
+        Some(quote!(#[allow(unused_variables)] let #pattern = &#ident;))
+    })
+}

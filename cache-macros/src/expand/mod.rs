@@ -1,0 +1,61 @@
+//! Plan to tokens: cannot fail.
+
+mod companion;
+mod key;
+mod paths;
+mod recover;
+mod wrapper;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use self::paths::Paths;
+use crate::{
+    diag::Diagnostics,
+    model::Plan,
+    parse::{
+        function::Function,
+        options::{self, Options},
+    },
+};
+
+pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let end = options::end_of(&tokens);
+    let options = Options::parse(tokens, &mut diagnostics);
+    let expansion = match syn::parse2::<Function>(item.clone()) {
+        Err(error) => {
+            // Other mistakes do not matter while the attribute is on something that it cannot be on.
+            drop(diagnostics.into_tokens());
+            let error = error.to_compile_error();
+            return quote!(#error #item);
+        }
+        Ok(function) => {
+            let runtime = options.runtime.clone();
+            let companion = options.companion.clone();
+            let key = options.key.clone();
+            match Plan::new(function, options, end, &mut diagnostics) {
+                Ok(plan) => expand(&plan),
+                Err(function) => recover::function(
+                    &function,
+                    &Paths::new(runtime.as_ref()),
+                    companion,
+                    key.as_ref().map(|key| &key.value),
+                ),
+            }
+        }
+    };
+    let errors = diagnostics.into_tokens();
+    let expansion = quote!(#expansion #errors);
+    if std::env::var_os("CACHE_MACROS_DEBUG").is_some() {
+        eprintln!("{expansion}");
+    }
+    expansion
+}
+
+fn expand(plan: &Plan) -> TokenStream {
+    let paths = Paths::new(plan.runtime.as_ref());
+    let companion = companion::items(plan, &paths);
+    let wrapper = wrapper::function(plan, &paths);
+    quote!(#wrapper #companion)
+}

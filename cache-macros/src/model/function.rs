@@ -1,0 +1,256 @@
+//! What kind of function it is, its arguments, and what stands beside it.
+
+use quote::{ToTokens as _, format_ident};
+use syn::{
+    FnArg, GenericArgument, Ident, Pat, PathArguments, ReturnType, Signature, Type, TypeParamBound,
+    Visibility, spanned::Spanned as _,
+};
+
+use crate::{
+    diag::Diagnostics,
+    parse::{Spanned, function::Function},
+};
+
+/// How the function is asynchronous.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `async fn`
+    AsyncFn,
+    /// `fn .. -> Pin<Box<dyn Future<Output = R>>>`, as `#[async_trait]` makes it.
+    Boxed,
+    /// `fn .. -> impl Future<Output = R>`
+    ImplFuture,
+}
+
+/// One argument, `self` left out.
+pub(crate) struct Argument {
+    /// What it is called in the wrapper: its own name, or one of ours for a pattern.
+    pub(crate) ident: Ident,
+    /// The names that it binds.
+    pub(crate) names: Vec<Ident>,
+    /// Where it is a pattern: that, with `mut` and `ref` taken off.
+    pub(crate) pattern: Option<Pat>,
+    pub(crate) ty: Type,
+    /// The first token, for carets.
+    pub(crate) span: proc_macro2::Span,
+}
+
+/// What stands beside the function.
+#[derive(Clone)]
+pub(crate) enum Companion {
+    /// Nothing: the body stays where it is.
+    None,
+    /// A type of this name beside a free function.
+    Type(Ident),
+    /// Methods of these names beside an inherent method: `find_entry`, `find_uncached`.
+    Methods { entry: Ident, uncached: Ident, key: Ident, site: Ident },
+}
+
+impl Companion {
+    pub(crate) fn new(function: &Function, option: Option<Spanned<Option<Ident>>>) -> Self {
+        let signature = &function.signature;
+        let base = match option {
+            Some(option) => match option.value {
+                Some(name) => name,
+                None => return Self::None,
+            },
+            None => signature.ident.clone(),
+        };
+        if signature.receiver().is_some() {
+            // Without a visibility it may be a method of a trait impl, which can hold no siblings.
+            if matches!(function.visibility, Visibility::Inherited) {
+                return Self::None;
+            }
+            return Self::Methods {
+                entry: format_ident!("{base}_entry", span = signature.ident.span()),
+                uncached: format_ident!("{base}_uncached", span = signature.ident.span()),
+                key: format_ident!("__{base}_key"),
+                site: format_ident!("__{base}_site"),
+            };
+        }
+        // An associated function: its impl cannot hold a type.
+        let mentions_self = mentions(signature.to_token_stream(), &format_ident!("Self"));
+        if mentions_self { Self::None } else { Self::Type(base) }
+    }
+}
+
+/// Whether tokens hold an identifier, at any depth.
+pub(crate) fn mentions(tokens: proc_macro2::TokenStream, ident: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Ident(found) => found == *ident,
+        proc_macro2::TokenTree::Group(group) => mentions(group.stream(), ident),
+        proc_macro2::TokenTree::Punct(_) | proc_macro2::TokenTree::Literal(_) => false,
+    })
+}
+
+/// The arguments in order, `self` left out.
+pub(crate) fn arguments(signature: &Signature) -> Vec<Argument> {
+    let typed = signature.inputs.iter().filter_map(|input| match input {
+        FnArg::Receiver(_) => None,
+        FnArg::Typed(typed) => Some(typed),
+    });
+    typed
+        .enumerate()
+        .map(|(number, typed)| {
+            let ours = || Ident::new(&format!("__cache_arg{number}"), proc_macro2::Span::call_site());
+            let (ident, names, pattern) = match &*typed.pat {
+                Pat::Ident(simple) if simple.subpat.is_none() => {
+                    (simple.ident.clone(), vec![simple.ident.clone()], None)
+                }
+                Pat::Wild(_) => (ours(), Vec::new(), None),
+                pattern => {
+                    let mut pattern = pattern.clone();
+                    let mut names = Vec::new();
+                    bind_by_reference(&mut pattern, &mut names);
+                    (ours(), names, Some(pattern))
+                }
+            };
+            Argument { ident, names, pattern, ty: (*typed.ty).clone(), span: typed.pat.span() }
+        })
+        .collect()
+}
+
+/// Takes `mut` and `ref` off a pattern, so that it binds references to what it is matched with.
+fn bind_by_reference(pattern: &mut Pat, names: &mut Vec<Ident>) {
+    match pattern {
+        Pat::Ident(ident) => {
+            ident.by_ref = None;
+            ident.mutability = None;
+            names.push(ident.ident.clone());
+            if let Some((_, inner)) = &mut ident.subpat {
+                bind_by_reference(inner, names);
+            }
+        }
+        Pat::Tuple(tuple) => tuple.elems.iter_mut().for_each(|inner| bind_by_reference(inner, names)),
+        Pat::TupleStruct(tuple) => tuple.elems.iter_mut().for_each(|inner| bind_by_reference(inner, names)),
+        Pat::Struct(fields) => {
+            fields.fields.iter_mut().for_each(|field| bind_by_reference(&mut field.pat, names));
+        }
+        Pat::Slice(slice) => slice.elems.iter_mut().for_each(|inner| bind_by_reference(inner, names)),
+        Pat::Paren(paren) => bind_by_reference(&mut paren.pat, names),
+        Pat::Reference(reference) => bind_by_reference(&mut reference.pat, names),
+        _ => {}
+    }
+}
+
+/// Takes `#[cache(skip)]` off the arguments; answers with the names of those that had it.
+pub(crate) fn take_skip_markers(signature: &mut Signature, diagnostics: &mut Diagnostics) -> Vec<Ident> {
+    let mut marked = Vec::new();
+    for input in &mut signature.inputs {
+        let FnArg::Typed(typed) = input else { continue };
+        let mut skip = false;
+        typed.attrs.retain(|attribute| {
+            if !attribute.path().is_ident("cache") {
+                return true;
+            }
+            let known = attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("skip") {
+                    skip = true;
+                    return Ok(());
+                }
+                Err(meta.error("unknown marker of an argument\nhelp: write `#[cache(skip)]`"))
+            });
+            if let Err(error) = known {
+                diagnostics.syntax(error);
+            }
+            false
+        });
+        if skip {
+            let mut names = Vec::new();
+            bind_by_reference(&mut typed.pat.clone(), &mut names);
+            marked.extend(names);
+        }
+    }
+    marked
+}
+
+/// Whether the attribute can work on this function at all; its form, and what its future gives.
+pub(crate) fn check(function: &Function, diagnostics: &mut Diagnostics) -> Option<(Form, Type)> {
+    let signature = &function.signature;
+    let name = &signature.ident;
+    if let Some(constness) = &signature.constness {
+        diagnostics.error(
+            constness.span(),
+            format!("`{name}` is a `const fn`, which no cache can stand in front of"),
+            format!("write `async fn {name}`"),
+        );
+        return None;
+    }
+    if !matches!(signature.safety, syn::Safety::Default) {
+        diagnostics.error(
+            signature.safety.span(),
+            format!("`{name}` is not a safe function"),
+            "put the attribute on a safe function that calls it",
+        );
+        return None;
+    }
+    if function.body.is_none() {
+        diagnostics.error(
+            signature.ident.span(),
+            format!("`{name}` has no body"),
+            "put the attribute on the method in each `impl` of the trait",
+        );
+        return None;
+    }
+    if signature.asyncness.is_some() {
+        let output = match &signature.output {
+            ReturnType::Default => syn::parse_quote!(()),
+            ReturnType::Type(_, output) => (**output).clone(),
+        };
+        return Some((Form::AsyncFn, output));
+    }
+    let found = match &signature.output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, output) => future_output(output),
+    };
+    if found.is_none() {
+        diagnostics.error(
+            signature.fn_token.span(),
+            format!("`{name}` is not async"),
+            format!("write `async fn {name}`"),
+        );
+    }
+    found
+}
+
+/// `R` of `Pin<Box<dyn Future<Output = R> + ..>>` and of `impl Future<Output = R> + ..`.
+fn future_output(ty: &Type) -> Option<(Form, Type)> {
+    match ty {
+        Type::ImplTrait(future) => Some((Form::ImplFuture, bounds_output(future.bounds.iter())?)),
+        Type::Path(path) => {
+            let pin = path.path.segments.last().filter(|segment| segment.ident == "Pin")?;
+            let Type::Path(boxed) = first_type(&pin.arguments)? else { return None };
+            let boxed = boxed.path.segments.last().filter(|segment| segment.ident == "Box")?;
+            let Type::TraitObject(future) = first_type(&boxed.arguments)? else { return None };
+            Some((Form::Boxed, bounds_output(future.bounds.iter())?))
+        }
+        _ => None,
+    }
+}
+
+fn bounds_output<'a>(bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<Type> {
+    for bound in bounds {
+        let TypeParamBound::Trait(bound) = bound else { continue };
+        let Some(last) = bound.path.segments.last().filter(|segment| segment.ident == "Future") else {
+            continue;
+        };
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { continue };
+        for argument in &arguments.args {
+            if let GenericArgument::AssocType(output) = argument
+                && output.ident == "Output"
+            {
+                return Some(output.ty.clone());
+            }
+        }
+    }
+    None
+}
+
+/// The first type in `<..>`.
+pub(crate) fn first_type(arguments: &PathArguments) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}

@@ -1,0 +1,97 @@
+//! Raw values to a plan: every rule lives here, and a plan is always valid.
+
+pub(crate) mod function;
+pub(crate) mod key;
+pub(crate) mod mode;
+pub(crate) mod output;
+pub(crate) mod policy;
+
+use proc_macro2::{Span, TokenStream};
+use syn::{Expr, Ident, Path, Type};
+
+use self::{
+    function::{Argument, Companion, Form},
+    key::KeyPlan,
+    mode::{Mode, TargetPlan},
+    policy::PolicyPlan,
+};
+use crate::{
+    diag::Diagnostics,
+    parse::{function::Function, options::Options},
+};
+
+/// The only thing that `expand` receives.
+pub(crate) struct Plan {
+    pub(crate) function: Function,
+    /// The function's body, in braces.
+    pub(crate) body: TokenStream,
+    pub(crate) runtime: Option<Path>,
+    pub(crate) form: Form,
+    /// What the function's future gives.
+    pub(crate) output: Type,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) key: Option<KeyPlan>,
+    pub(crate) policy: PolicyPlan,
+    pub(crate) mode: Mode,
+    pub(crate) targets: Vec<TargetPlan>,
+    pub(crate) bypass_if: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
+    /// 0 where none is given.
+    pub(crate) version: u32,
+    pub(crate) companion: Companion,
+}
+
+impl Plan {
+    /// `Err` gives the function back, with the mistakes recorded.
+    pub(crate) fn new(
+        mut function: Function,
+        options: Options,
+        end: Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Self, Box<Function>> {
+        let marked = function::take_skip_markers(&mut function.signature, diagnostics);
+        let arguments = function::arguments(&function.signature);
+        let checked = function::check(&function, diagnostics);
+        let output = checked.as_ref().map(|(_, output)| output);
+        mode::check_transactions(&arguments, diagnostics);
+        let mode = Mode::new(&function, &options, &arguments, output, end, diagnostics);
+        let key =
+            options.key.as_ref().map(|key| KeyPlan::new(&key.value, &function, &arguments, diagnostics));
+        let skipped = key::skipped(&options, &marked, &function, &arguments, key.as_ref(), diagnostics);
+        if let (Some(key), Some(Mode::Read)) = (&key, &mode) {
+            key.check_coverage(&function.signature.ident, &arguments, &skipped, diagnostics);
+        }
+        if let (Some(key), Some(output)) = (&key, output) {
+            key.check_type_parameters(&function.signature, output, diagnostics);
+        }
+        let policy = PolicyPlan::new(&options, diagnostics);
+        if let (Some(Mode::Read | Mode::WriteThrough { value: None }), Some(output)) = (&mode, output) {
+            output::check(&function.signature.ident, output, diagnostics);
+        }
+        let targets = mode::targets(&options, &function, &arguments, diagnostics);
+        let companion = Companion::new(&function, options.companion);
+        match (diagnostics.is_empty(), checked, mode, function.body.clone()) {
+            (true, Some((form, output)), Some(mode), Some(body)) => Ok(Self {
+                function,
+                body,
+                runtime: options.runtime,
+                form,
+                output,
+                arguments,
+                key,
+                policy,
+                mode,
+                targets,
+                bypass_if: options.bypass_if.map(|bypass_if| bypass_if.value),
+                cache: options.cache.map(|cache| cache.value),
+                version: options.version.map_or(0, |version| version.value),
+                companion,
+            }),
+            _ => Err(Box::new(function)),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Ident {
+        &self.function.signature.ident
+    }
+}

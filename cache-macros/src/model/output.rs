@@ -1,0 +1,50 @@
+//! What the function returns, as far as its spelling tells. What it really is the expansion asks the types.
+
+use quote::ToTokens as _;
+use syn::{Ident, Type, spanned::Spanned as _};
+
+use super::function::first_type;
+use crate::diag::Diagnostics;
+
+/// The value in a written `Result<..>`, `Option<..>` or both; the type itself where neither is written.
+pub(crate) fn value(output: &Type) -> &Type {
+    let ok = argument_of(output, "Result").unwrap_or(output);
+    argument_of(ok, "Option").unwrap_or(ok)
+}
+
+fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    first_type(&last.arguments)
+}
+
+/// `()`, also in a `Result`.
+pub(crate) fn is_unit(output: &Type) -> bool {
+    matches!(value(output), Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+pub(crate) fn check(name: &Ident, output: &Type, diagnostics: &mut Diagnostics) {
+    match value(output) {
+        borrow @ Type::Reference(reference) => {
+            let owned = match &*reference.elem {
+                Type::Path(path) if path.path.is_ident("str") => "`String` or `Arc<str>`".to_owned(),
+                Type::Slice(slice) => {
+                    let element = slice.elem.to_token_stream();
+                    format!("`Vec<{element}>` or `Arc<[{element}]>`")
+                }
+                other => format!("`{0}` or `Arc<{0}>`", other.to_token_stream()),
+            };
+            diagnostics.error(
+                borrow.span(),
+                format!("`{name}` returns a borrow, which a cache cannot own"),
+                format!("return {owned}"),
+            );
+        }
+        hidden @ Type::ImplTrait(_) => diagnostics.error(
+            hidden.span(),
+            format!("`{name}` returns a type without a name, which a cache cannot decode"),
+            "name the type",
+        ),
+        _ => {}
+    }
+}

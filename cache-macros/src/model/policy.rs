@@ -1,0 +1,147 @@
+//! How long, and whether at all.
+
+use std::time::Duration;
+
+use syn::{Expr, ExprClosure, Lit};
+
+use crate::{
+    diag::Diagnostics,
+    parse::{
+        Spanned,
+        duration::{self, DurationError},
+        options::Options,
+    },
+    suggest,
+};
+
+/// The names of the classes, and of their variants.
+pub(crate) const CLASSES: [(&str, &str); 5] = [
+    ("REALTIME", "Realtime"),
+    ("FREQUENT", "Frequent"),
+    ("STANDARD", "Standard"),
+    ("REFERENCE", "Reference"),
+    ("STATIC", "Static"),
+];
+
+#[derive(Clone)]
+pub(crate) enum TtlPlan {
+    /// Name and variant of a class.
+    Class(&'static str, &'static str),
+    For(Duration),
+    /// An expression of type `Ttl` or `Duration`.
+    Expression(Expr),
+    /// From the value that was loaded.
+    FromValue(ExprClosure),
+}
+
+pub(crate) struct PolicyPlan {
+    pub(crate) ttl: Option<TtlPlan>,
+    pub(crate) negative_ttl: Option<TtlPlan>,
+    pub(crate) jitter: f64,
+    pub(crate) cache_if: Option<Expr>,
+}
+
+impl PolicyPlan {
+    pub(crate) fn new(options: &Options, diagnostics: &mut Diagnostics) -> Self {
+        let ttl = options.ttl.as_ref().and_then(|ttl| TtlPlan::new(ttl, "ttl", diagnostics));
+        let negative = options.negative_ttl.as_ref();
+        let negative_ttl = negative.and_then(|ttl| TtlPlan::new(ttl, "negative_ttl", diagnostics));
+        if let (Some(TtlPlan::Expression(_) | TtlPlan::FromValue(_)), Some(negative)) =
+            (&negative_ttl, negative)
+        {
+            diagnostics.error(
+                negative.span,
+                "`negative_ttl` is neither a class nor a duration",
+                "write `negative_ttl = \"30s\"` or `negative_ttl = \"REALTIME\"`",
+            );
+        }
+        Self {
+            ttl,
+            negative_ttl,
+            jitter: options.jitter.as_ref().map_or(0.1, |jitter| jitter.value),
+            cache_if: options.cache_if.as_ref().map(|cache_if| cache_if.value.clone()),
+        }
+    }
+
+    /// The label in metrics.
+    pub(crate) fn class(&self) -> &'static str {
+        match &self.ttl {
+            Some(TtlPlan::Class(name, _)) => name,
+            Some(_) => "custom",
+            None => "",
+        }
+    }
+}
+
+impl TtlPlan {
+    fn new(ttl: &Spanned<Expr>, option: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let text = match &ttl.value {
+            Expr::Closure(closure) if closure.inputs.len() == 1 => {
+                return Some(Self::FromValue(closure.clone()));
+            }
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(text) => text.value(),
+                Lit::Int(number) => {
+                    let number = number.base10_digits();
+                    diagnostics.error(
+                        ttl.span,
+                        format!("`{option}` needs a unit"),
+                        needs_unit(option, number),
+                    );
+                    return None;
+                }
+                _ => {
+                    let help = format!("write `{option} = \"5m\"` or `{option} = \"STANDARD\"`");
+                    diagnostics.error(ttl.span, format!("`{option}` is no duration"), help);
+                    return None;
+                }
+            },
+            other => return Some(Self::Expression(other.clone())),
+        };
+        if let Some((name, variant)) = CLASSES.into_iter().find(|(name, _)| *name == text) {
+            return Some(Self::Class(name, variant));
+        }
+        let names = CLASSES.map(|(name, _)| name);
+        let error = match duration::parse(&text) {
+            Ok(duration) => return Some(Self::For(duration)),
+            Err(error) => error,
+        };
+        let (wrong, help) = match error {
+            DurationError::NoUnit => (format!("`{option}` needs a unit"), needs_unit(option, text.trim())),
+            DurationError::UnknownUnit(unit) => (
+                format!("`{option}` has the unknown unit `{unit}`"),
+                "use `ms`, `s`, `m`, `h` or `d`, as in `\"1h 30m\"`".to_owned(),
+            ),
+            DurationError::OutOfRange => {
+                (format!("`{option}` is zero or longer than a century"), format!("write `{option} = \"5m\"`"))
+            }
+            DurationError::Malformed if text.chars().all(|character| character.is_ascii_uppercase()) => (
+                format!("unknown TTL class `{text}`"),
+                suggest::or(&text, names, || {
+                    format!(
+                        "use one of {}, or a duration such as `\"5m\"`",
+                        suggest::list(&names.map(str::to_owned))
+                    )
+                }),
+            ),
+            DurationError::Malformed => {
+                let upper = text.to_ascii_uppercase();
+                let otherwise = || {
+                    "write a duration such as `\"90s\"` or `\"1h 30m\"`, or a class such as `\"STANDARD\"`"
+                        .to_owned()
+                };
+                (
+                    format!("`{text}` is neither a duration nor a TTL class"),
+                    suggest::or(&upper, names, otherwise),
+                )
+            }
+        };
+        diagnostics.error(ttl.span, wrong, help);
+        None
+    }
+}
+
+fn needs_unit(option: &str, number: &str) -> String {
+    let number = number.rsplit(' ').next().unwrap_or(number);
+    format!("write `{option} = \"{number}s\"` (`ms`, `s`, `m`, `h`, `d`)")
+}

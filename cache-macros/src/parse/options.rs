@@ -1,0 +1,291 @@
+//! The options of `#[cached]`, as one table.
+
+use proc_macro2::Span;
+use syn::{
+    Expr, Ident, Lit, LitStr, Path, Token,
+    ext::IdentExt as _,
+    parse::{ParseStream, Parser as _},
+    spanned::Spanned as _,
+};
+
+use super::{Spanned, target::Target, template::Template};
+use crate::{diag::Diagnostics, suggest};
+
+/// What was written, each option at most once.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) key: Option<Spanned<Template>>,
+    pub(crate) ttl: Option<Spanned<Expr>>,
+    pub(crate) skip: Option<Vec<Ident>>,
+    pub(crate) mode: Option<Spanned<String>>,
+    pub(crate) value: Option<Spanned<String>>,
+    pub(crate) invalidates: Option<Spanned<Vec<Target>>>,
+    pub(crate) negative_ttl: Option<Spanned<Expr>>,
+    pub(crate) jitter: Option<Spanned<f64>>,
+    pub(crate) cache_if: Option<Spanned<Expr>>,
+    pub(crate) bypass_if: Option<Spanned<Expr>>,
+    pub(crate) version: Option<Spanned<u32>>,
+    pub(crate) cache: Option<Spanned<Expr>>,
+    pub(crate) companion: Option<Spanned<Option<Ident>>>,
+    pub(crate) runtime: Option<Path>,
+    /// Options whose value was wrong: they count as given.
+    pub(crate) broken: Vec<&'static str>,
+}
+
+const KNOWN: [&str; 14] = [
+    "key",
+    "ttl",
+    "skip",
+    "mode",
+    "value",
+    "invalidates",
+    "negative_ttl",
+    "jitter",
+    "cache_if",
+    "bypass_if",
+    "version",
+    "cache",
+    "companion",
+    "crate",
+];
+
+/// In the design, and not built yet.
+const LATER: [&str; 13] = [
+    "tags",
+    "local",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "early_refresh",
+    "settle",
+    "strict",
+    "detach",
+    "load_timeout",
+    "batch",
+    "each",
+    "name",
+    "codec",
+];
+
+impl Options {
+    pub(crate) fn parse(tokens: proc_macro2::TokenStream, diagnostics: &mut Diagnostics) -> Self {
+        let mut options = Self::default();
+        let parsed = (|input: ParseStream<'_>| {
+            let mut given = Vec::<Ident>::new();
+            while !input.is_empty() {
+                options.option(input, &mut given, diagnostics)?;
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        })
+        .parse2(tokens);
+        if let Err(error) = parsed {
+            diagnostics.syntax(error);
+        }
+        options
+    }
+
+    /// Whether an option was given, right or wrong.
+    pub(crate) fn given(&self, name: &str) -> bool {
+        self.broken.contains(&name)
+            || match name {
+                "key" => self.key.is_some(),
+                "ttl" => self.ttl.is_some(),
+                "invalidates" => self.invalidates.is_some(),
+                _ => false,
+            }
+    }
+
+    fn option(
+        &mut self,
+        input: ParseStream<'_>,
+        given: &mut Vec<Ident>,
+        diagnostics: &mut Diagnostics,
+    ) -> syn::Result<()> {
+        let name = input.call(Ident::parse_any).map_err(|error| {
+            syn::Error::new(
+                error.span(),
+                "an option is missing here\nhelp: write `name = value`, such as `ttl = \"5m\"`",
+            )
+        })?;
+        let text = name.to_string();
+        let value: Option<Expr> = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            if input.is_empty() || input.peek(Token![,]) {
+                let message = format!("`{text}` has no value\nhelp: write `{text} = ..`");
+                return Err(syn::Error::new(name.span(), message));
+            }
+            Some(input.parse()?)
+        } else {
+            None
+        };
+        if LATER.contains(&text.as_str()) {
+            diagnostics.error(name.span(), format!("`{text}` is not there yet"), format!("remove `{text}`"));
+            return Ok(());
+        }
+        let Some(known) = KNOWN.iter().find(|known| **known == text) else {
+            let help = suggest::or(&text, KNOWN, || {
+                format!("use one of {}", suggest::list(&KNOWN.map(str::to_owned)))
+            });
+            diagnostics.error(name.span(), format!("unknown option `{text}`"), help);
+            return Ok(());
+        };
+        if given.contains(&name) {
+            diagnostics.error(name.span(), format!("`{text}` is already set"), "keep one of the two");
+            return Ok(());
+        }
+        given.push(name.clone());
+        let Some(value) = value else {
+            diagnostics.error(name.span(), format!("`{text}` has no value"), format!("write `{text} = ..`"));
+            self.broken.push(known);
+            return Ok(());
+        };
+        if self.set(known, &value, diagnostics).is_none() {
+            self.broken.push(known);
+        }
+        Ok(())
+    }
+
+    /// `None` where the value is wrong; then a mistake was recorded.
+    fn set(&mut self, name: &'static str, value: &Expr, diagnostics: &mut Diagnostics) -> Option<()> {
+        let span = value.span();
+        match name {
+            "key" => {
+                let literal = string(value, name, "user:<id>", diagnostics)?;
+                let template = Template::parse(&literal, name, diagnostics)?;
+                self.key = Some(Spanned::new(template, span));
+            }
+            "ttl" => self.ttl = Some(Spanned::new(value.clone(), span)),
+            "negative_ttl" => self.negative_ttl = Some(Spanned::new(value.clone(), span)),
+            "cache_if" => self.cache_if = Some(Spanned::new(value.clone(), span)),
+            "bypass_if" => self.bypass_if = Some(Spanned::new(value.clone(), span)),
+            "cache" => self.cache = Some(Spanned::new(value.clone(), span)),
+            "skip" => self.skip = Some(idents(value, diagnostics)?),
+            "mode" => {
+                let literal = string(value, name, "write-through", diagnostics)?;
+                self.mode = Some(Spanned::new(literal.value(), span));
+            }
+            "value" => {
+                let literal = string(value, name, "user", diagnostics)?;
+                self.value = Some(Spanned::new(literal.value(), span));
+            }
+            "invalidates" => {
+                let Expr::Array(list) = value else {
+                    let help = "write a list: `invalidates = [\"users:leaderboard\", get_user(id)]`";
+                    diagnostics.error(span, "`invalidates` is not a list", help);
+                    return None;
+                };
+                // Every mistake of the list is shown, not only the first.
+                let targets: Vec<_> =
+                    list.elems.iter().map(|element| Target::parse(element, diagnostics)).collect();
+                let targets = targets.into_iter().collect::<Option<Vec<_>>>()?;
+                if targets.is_empty() {
+                    diagnostics.error(span, "`invalidates` is empty", "name a target, or remove it");
+                    return None;
+                }
+                self.invalidates = Some(Spanned::new(targets, span));
+            }
+            "jitter" => self.jitter = Some(Spanned::new(jitter(value, diagnostics)?, span)),
+            "version" => self.version = Some(Spanned::new(version(value, diagnostics)?, span)),
+            "companion" => self.companion = Some(Spanned::new(companion(value, diagnostics)?, span)),
+            _ => self.runtime = Some(path(value, diagnostics)?),
+        }
+        Some(())
+    }
+}
+
+fn string(value: &Expr, option: &str, example: &str, diagnostics: &mut Diagnostics) -> Option<LitStr> {
+    match value {
+        Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => Some(text.clone()),
+        other => {
+            let help = format!("write `{option} = \"{example}\"`");
+            diagnostics.error(other.span(), format!("`{option}` is not a string"), help);
+            None
+        }
+    }
+}
+
+fn idents(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Ident>> {
+    let names = match value {
+        Expr::Array(list) => list.elems.iter().map(ident).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    if names.is_none() {
+        diagnostics.error(value.span(), "`skip` is not a list of arguments", "write `skip = [pool]`");
+    }
+    names
+}
+
+fn ident(value: &Expr) -> Option<Ident> {
+    match value {
+        Expr::Path(path) => path.path.get_ident().cloned(),
+        _ => None,
+    }
+}
+
+fn jitter(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
+    let number = match value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Float(number) => number.base10_parse().ok(),
+            Lit::Int(number) => number.base10_parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    let share = number.filter(|share| (0.0..=1.0).contains(share));
+    if share.is_none() {
+        diagnostics.error(
+            value.span(),
+            "`jitter` is a share of the TTL, from 0 to 1",
+            "write `jitter = 0.1` for up to a tenth",
+        );
+    }
+    share
+}
+
+fn version(value: &Expr, diagnostics: &mut Diagnostics) -> Option<u32> {
+    let number = match value {
+        Expr::Lit(literal) if let Lit::Int(number) = &literal.lit => number.base10_parse::<u32>().ok(),
+        _ => None,
+    };
+    let version = number.filter(|version| *version > 0);
+    if version.is_none() {
+        diagnostics.error(value.span(), "`version` is a whole number from 1", "write `version = 2`");
+    }
+    version
+}
+
+fn companion(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Ident>> {
+    if let Expr::Lit(literal) = value
+        && let Lit::Bool(flag) = &literal.lit
+        && !flag.value
+    {
+        return Some(None);
+    }
+    let name = ident(value);
+    if name.is_none() {
+        let help = "write `companion = user_cache`, or `companion = false` for none";
+        diagnostics.error(value.span(), "`companion` is not a name", help);
+    }
+    name.map(Some)
+}
+
+fn path(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Path> {
+    match value {
+        Expr::Path(path) => Some(path.path.clone()),
+        other => {
+            diagnostics.error(
+                other.span(),
+                "`crate` is not a path",
+                "write `crate = ::my_crate::cache_runtime`",
+            );
+            None
+        }
+    }
+}
+
+/// Where a mistake that has no token of its own is shown.
+pub(crate) fn end_of(options: &proc_macro2::TokenStream) -> Span {
+    options.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
+}

@@ -1,0 +1,58 @@
+//! One entry of `invalidates`.
+
+use syn::{Expr, ExprCall, ExprClosure, ExprMethodCall, Lit, LitStr, spanned::Spanned as _};
+
+use crate::diag::Diagnostics;
+
+/// What a write makes unusable.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// "users:leaderboard"
+    Text(LitStr),
+    /// `get_user(id)`
+    Call(ExprCall),
+    /// `self.find(id)`
+    Method(ExprMethodCall),
+    /// `|made| get_user(made.id)`
+    Made(ExprClosure, Box<Self>),
+}
+
+impl Target {
+    pub(crate) fn parse(expr: &Expr, diagnostics: &mut Diagnostics) -> Option<Self> {
+        match expr {
+            Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => {
+                if text.value().contains('*') {
+                    diagnostics.error(text.span(), "patterns are not there yet", "name the keys one by one");
+                    return None;
+                }
+                Some(Self::Text(text.clone()))
+            }
+            Expr::Call(call) => match &*call.func {
+                Expr::Path(path) if path.path.is_ident("tag") => {
+                    diagnostics.error(path.span(), "`tag(..)` is not there yet", "name the keys one by one");
+                    None
+                }
+                Expr::Path(_) => Some(Self::Call(call.clone())),
+                other => Self::unfit(other, diagnostics),
+            },
+            Expr::MethodCall(call) => Some(Self::Method(call.clone())),
+            Expr::Closure(closure) if closure.inputs.len() == 1 => {
+                let inner = Self::parse(&closure.body, diagnostics)?;
+                if let Self::Made(..) = inner {
+                    return Self::unfit(&closure.body, diagnostics);
+                }
+                Some(Self::Made(closure.clone(), Box::new(inner)))
+            }
+            other => Self::unfit(other, diagnostics),
+        }
+    }
+
+    fn unfit(expr: &Expr, diagnostics: &mut Diagnostics) -> Option<Self> {
+        diagnostics.error(
+            expr.span(),
+            "this is no target of an invalidation",
+            "write a key `\"users:leaderboard\"`, a cached function `get_user(id)`, or `|made| get_user(made.id)`",
+        );
+        None
+    }
+}

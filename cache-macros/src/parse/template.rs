@@ -1,0 +1,228 @@
+//! "user:<id>" to literal and placeholder segments.
+
+use std::ops::Range;
+
+use proc_macro2::Span;
+use syn::LitStr;
+
+use crate::diag::Diagnostics;
+
+/// A template, taken apart.
+#[derive(Clone)]
+pub(crate) struct Template {
+    pub(crate) literal: LitStr,
+    pub(crate) segments: Vec<Segment>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Segment {
+    /// Text as it is.
+    Literal(String),
+    Placeholder(Placeholder),
+}
+
+/// `<user.id>`, `<id>`, `<user.slug()>`.
+#[derive(Clone)]
+pub(crate) struct Placeholder {
+    /// An argument, `self`, a type parameter, `return`.
+    pub(crate) root: String,
+    /// What follows: fields, tuple indices, methods.
+    pub(crate) path: Vec<Step>,
+    /// Its characters in the template, brackets included.
+    pub(crate) at: Range<usize>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Step {
+    Field(String),
+    Index(u32),
+    Method(String),
+}
+
+impl Template {
+    /// `None` where the text is no template; then a mistake was recorded.
+    pub(crate) fn parse(literal: &LitStr, option: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let text = literal.value();
+        let template = Self { literal: literal.clone(), segments: Vec::new() };
+        let span = literal.span();
+        if text.is_empty() {
+            diagnostics.error(
+                span,
+                format!("`{option}` is empty"),
+                format!("write `{option} = \"user:<id>\"`"),
+            );
+            return None;
+        }
+        template.segments(&text, option, diagnostics)
+    }
+
+    fn segments(mut self, text: &str, option: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let span = self.literal.span();
+        let characters: Vec<char> = text.chars().collect();
+        let mut literal = String::new();
+        let mut at = 0;
+        while at < characters.len() {
+            match characters[at] {
+                bracket @ ('<' | '>') if characters.get(at + 1) == Some(&bracket) => {
+                    literal.push(bracket);
+                    at += 2;
+                }
+                '<' => {
+                    let close = characters[at..].iter().position(|&character| character == '>');
+                    let Some(close) = close.map(|close| at + close) else {
+                        let wrong = format!("`<` is never closed{}", self.caret(&(at..at + 1)));
+                        diagnostics.error(
+                            span,
+                            wrong,
+                            "close it with `>`, or write `<<` for the character itself",
+                        );
+                        return None;
+                    };
+                    if !literal.is_empty() {
+                        self.segments.push(Segment::Literal(std::mem::take(&mut literal)));
+                    }
+                    let inner: String = characters[at + 1..close].iter().collect();
+                    match Placeholder::parse(&inner, at..close + 1) {
+                        Some(placeholder) => self.segments.push(Segment::Placeholder(placeholder)),
+                        None => {
+                            let wrong = format!(
+                                "`<{inner}>` does not name an argument{}",
+                                self.caret(&(at..close + 1))
+                            );
+                            let help =
+                                "write `<id>`, `<user.id>`, `<pair.0>`, `<user.slug()>` or `<self.field>`";
+                            diagnostics.error(span, wrong, help);
+                            return None;
+                        }
+                    }
+                    at = close + 1;
+                }
+                '>' => {
+                    let wrong = format!("`>` closes nothing{}", self.caret(&(at..at + 1)));
+                    diagnostics.error(span, wrong, "remove it, or write `>>` for the character itself");
+                    return None;
+                }
+                character => {
+                    if option == "key" && !fits(character) {
+                        let wrong = format!(
+                            "`{}` cannot be part of a key{}",
+                            character.escape_debug(),
+                            self.caret(&(at..at + 1))
+                        );
+                        let help = "use letters, digits, `:`, `-`, `_`, `.` and `/` between the placeholders";
+                        diagnostics.error(span, wrong, help);
+                        return None;
+                    }
+                    literal.push(character);
+                    at += 1;
+                }
+            }
+        }
+        if !literal.is_empty() {
+            self.segments.push(Segment::Literal(literal));
+        }
+        Some(self)
+    }
+
+    /// The literal and a line with carets under a part of it: stable Rust cannot point into a string.
+    pub(crate) fn caret(&self, at: &Range<usize>) -> String {
+        caret(&self.literal, at)
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        self.literal.span()
+    }
+
+    pub(crate) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Placeholder(placeholder) => Some(placeholder),
+        })
+    }
+}
+
+/// Globs, escapes, white space and control characters mean something to Redis or to us; `{...}` is a hash tag.
+fn fits(character: char) -> bool {
+    !matches!(character, '%' | '*' | '?' | '[' | ']' | '\\')
+        && !character.is_whitespace()
+        && !character.is_control()
+}
+
+fn caret(literal: &LitStr, at: &Range<usize>) -> String {
+    let text = literal.value();
+    format!("\n  \"{text}\"\n   {}{}", " ".repeat(at.start), "^".repeat(at.len().max(1)))
+}
+
+impl Placeholder {
+    fn parse(inner: &str, at: Range<usize>) -> Option<Self> {
+        let mut parts = inner.split('.');
+        let root = parts.next().filter(|root| is_ident(root))?.to_owned();
+        let path = parts.map(Step::parse).collect::<Option<_>>()?;
+        Some(Self { root, path, at })
+    }
+}
+
+impl Step {
+    fn parse(part: &str) -> Option<Self> {
+        if let Ok(index) = part.parse() {
+            return Some(Self::Index(index));
+        }
+        match part.strip_suffix("()") {
+            Some(method) if is_ident(method) => Some(Self::Method(method.to_owned())),
+            None if is_ident(part) => Some(Self::Field(part.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+fn is_ident(text: &str) -> bool {
+    let mut characters = text.chars();
+    characters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && characters.all(|character| character.is_alphanumeric() || character == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<&[&str], &str>) {
+        let literal = LitStr::new(text, Span::call_site());
+        let mut diagnostics = Diagnostics::default();
+        let template = Template::parse(&literal, "key", &mut diagnostics);
+        let tokens = diagnostics.into_tokens().to_string();
+        match (template, expected) {
+            (Some(template), Ok(expected)) => {
+                let segments: Vec<String> = template
+                    .segments
+                    .iter()
+                    .map(|segment| match segment {
+                        Segment::Literal(literal) => literal.clone(),
+                        Segment::Placeholder(placeholder) => {
+                            format!("<{}+{}>", placeholder.root, placeholder.path.len())
+                        }
+                    })
+                    .collect();
+                assert_eq!(segments, expected, "{text}");
+            }
+            (None, Err(expected)) => assert!(tokens.contains(expected), "{text}: {tokens}"),
+            (template, _) => panic!("{text}: {:?} {tokens}", template.is_some()),
+        }
+    }
+
+    #[test]
+    fn templates_are_literals_and_placeholders() {
+        check("users:leaderboard", Ok(&["users:leaderboard"]));
+        check("user:<id>", Ok(&["user:", "<id+0>"]));
+        check("<org.id>:u:<pair.0>:<user.slug()>", Ok(&["<org+1>", ":u:", "<pair+1>", ":", "<user+1>"]));
+        check("a<<b>>:<id>", Ok(&["a<b>:", "<id+0>"]));
+        check("{user}:<id>", Ok(&["{user}:", "<id+0>"]));
+        check("user:<id", Err("never closed"));
+        check("user:id>", Err("closes nothing"));
+        check("user:<>", Err("does not name an argument"));
+        check("user:<a+b>", Err("does not name an argument"));
+        check("user:<a.b(1)>", Err("does not name an argument"));
+        check("user <id>", Err("cannot be part of a key"));
+        check("user:*", Err("cannot be part of a key"));
+        check("", Err("is empty"));
+    }
+}

@@ -1,0 +1,248 @@
+//! The one surface that expansions of the attribute name. Not for people: it changes with every release.
+
+use std::marker::PhantomData;
+
+pub use inventory;
+
+pub use crate::{
+    Cache, Entry, KeyPart, KeyWriter, Ttl, TtlClass,
+    engine::Target,
+    engine::{
+        CacheValue, Call, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional,
+        Plain, Rules, Shape, Site, SiteConfig, View, Write, read,
+    },
+    entry::EntryRules,
+    registry::Registration,
+};
+
+/// The cache that a function uses by default.
+#[inline]
+#[must_use]
+pub fn current() -> Cache {
+    Cache::current()
+}
+
+/// The cache of the option `cache`.
+#[inline]
+pub fn cache<C: AsRef<Cache> + ?Sized>(cache: &C) -> Cache {
+    cache.as_ref().clone()
+}
+
+/// Begins a key.
+#[inline]
+#[must_use]
+pub fn key(cache: &Cache) -> KeyWriter {
+    cache.key_writer()
+}
+
+/// Begins the key of a string target, without the namespace.
+#[inline]
+#[must_use]
+pub fn target_key() -> KeyWriter {
+    KeyWriter::new("")
+}
+
+/// Literal text of a template.
+#[inline]
+pub fn literal(key: &mut KeyWriter, text: &str) {
+    key.literal(text);
+}
+
+/// Begins an argument.
+#[inline]
+pub fn open(key: &mut KeyWriter, stop: u8) {
+    key.open(stop);
+}
+
+/// Ends an argument.
+#[inline]
+pub fn close(key: &mut KeyWriter) {
+    key.close();
+}
+
+/// A type parameter as an argument.
+#[inline]
+pub fn type_name<T: ?Sized>(key: &mut KeyWriter) {
+    key.text(std::any::type_name::<T>());
+}
+
+/// One call.
+#[inline]
+#[must_use]
+pub fn call(cache: &Cache, site: &'static Site, key: KeyWriter, bypass: bool) -> Call {
+    Call { bypass, ..cache.call(site, key.finish()) }
+}
+
+/// The handle of an entry.
+#[must_use]
+pub fn entry<R>(cache: &Cache, site: &'static Site, key: KeyWriter, rules: EntryRules) -> Entry<R> {
+    Entry::new(cache.call(site, key.finish()), rules)
+}
+
+/// A target that is another function's entry.
+#[must_use]
+pub fn target<R>(entry: Entry<R>) -> Target {
+    entry.into_target()
+}
+
+/// A target that is a string.
+#[must_use]
+pub fn string_target(cache: &Cache, key: KeyWriter) -> Target {
+    cache.target(&key.finish().to_string())
+}
+
+/// Begins a write, with or without a key of its own. With `bypass` it stores nothing, and invalidates all the same.
+pub async fn write(
+    cache: &Cache,
+    site: &'static Site,
+    own: Option<KeyWriter>,
+    targets: Vec<Target>,
+    bypass: bool,
+) -> Write {
+    let mut targets = targets;
+    let own = own.map(KeyWriter::finish);
+    targets.extend(own.as_ref().and_then(|own| cache.call(site, own.clone()).previous_versions()));
+    let mut write = Write::begin(cache.engine(), site, own, targets).await;
+    write.bypass(bypass);
+    write
+}
+
+/// Takes the argument that a write stores when its body succeeds.
+pub fn store_argument<V, T, C>(write: &mut Write, value: &V, ttl: T, cache_if: C)
+where
+    V: CacheValue,
+    T: Fn(&V) -> Ttl,
+    C: Fn(&V) -> bool,
+{
+    write.argument(value, &Rules::new(ttl, cache_if));
+}
+
+/// Ends a write that stores its result.
+pub async fn finish_storing<S, T, C>(
+    write: Write,
+    shape: S,
+    rules: Rules<T, C>,
+    output: S::Output,
+    late: Vec<Target>,
+) -> S::Output
+where
+    S: Shape<Value: CacheValue>,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
+{
+    write.finish_storing(shape, rules, output, late).await
+}
+
+/// The value of a result, where there is one.
+pub fn made<S: Shape>(shape: S, output: &S::Output) -> Option<&S::Value> {
+    match shape.view(output) {
+        View::Value(value) => Some(value),
+        View::Negative | View::Failed => None,
+    }
+}
+
+/// Rules of the right types for a shape.
+pub fn rules<S, T, C>(_: S, ttl: T, cache_if: C) -> Rules<T, C>
+where
+    S: Shape,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
+{
+    Rules::new(ttl, cache_if)
+}
+
+/// Targets of the right type for a shape.
+pub fn late<S, F>(_: S, value: &S::Value, target: F) -> Target
+where
+    S: Shape,
+    F: FnOnce(&S::Value) -> Target,
+{
+    target(value)
+}
+
+/// The rules of an entry whose function looks at the value.
+pub fn entry_rules<S, T, C>(_: S, rules: Rules<T, C>) -> EntryRules
+where
+    S: Shape<Value: 'static>,
+    T: Fn(&S::Value) -> Ttl + Send + Sync + 'static,
+    C: Fn(&S::Value) -> bool + Send + Sync + 'static,
+{
+    EntryRules::judged::<S::Value, T, C>(rules)
+}
+
+/// Finds the shape of a result by its type, not by its spelling: `(&&&&&Probe::<R>::new()).shape()` takes the first of
+/// these traits that fits, from the one with the most references down.
+#[derive(Debug)]
+pub struct Probe<R>(PhantomData<fn() -> R>);
+
+impl<R> Probe<R> {
+    /// A probe for `R`.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a default would be one more item in every expansion")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+macro_rules! probes {
+    ($($(#[$doc:meta])* $name:ident: $probe:ty => $shape:ident<$($parameter:ident $(: $bound:tt $(+ $more:tt)*)?),+>;)*) => {$(
+        $(#[$doc])*
+        pub trait $name {
+            /// The shape.
+            type Shape;
+            /// The shape.
+            fn shape(&self) -> Self::Shape;
+        }
+
+        impl<$($parameter $(: $bound $(+ $more)*)?),+> $name for $probe {
+            type Shape = $shape<$($parameter),+>;
+
+            fn shape(&self) -> Self::Shape {
+                $shape::NEW
+            }
+        }
+    )*};
+}
+
+probes! {
+    /// `Result<Option<T>, E>`, `E: Clone`
+    ProbeFallibleOptionalShared: &&&&Probe<Result<Option<T>, E>> => FallibleOptionalShared<T, E: Clone + Send + Sync + 'static>;
+    /// `Result<Option<T>, E>`
+    ProbeFallibleOptional: &&&Probe<Result<Option<T>, E>> => FallibleOptional<T, E>;
+    /// `Result<T, E>`, `E: Clone`
+    ProbeFallibleShared: &&Probe<Result<T, E>> => FallibleShared<T, E: Clone + Send + Sync + 'static>;
+    /// `Result<T, E>`
+    ProbeFallible: &Probe<Result<T, E>> => Fallible<T, E>;
+}
+
+/// `Option<T>`: shares its level with [`ProbeFallible`], which it cannot clash with.
+pub trait ProbeOptional {
+    /// The shape.
+    type Shape;
+    /// The shape.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<T> ProbeOptional for &Probe<Option<T>> {
+    type Shape = Optional<T>;
+
+    fn shape(&self) -> Self::Shape {
+        Optional::NEW
+    }
+}
+
+/// Everything else.
+pub trait ProbePlain {
+    /// The shape.
+    type Shape;
+    /// The shape.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<T> ProbePlain for Probe<T> {
+    type Shape = Plain<T>;
+
+    fn shape(&self) -> Self::Shape {
+        Plain::NEW
+    }
+}

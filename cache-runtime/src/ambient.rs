@@ -1,0 +1,91 @@
+//! The system's clock, sleep and randomness: the only place that touches them, so that tests can move time.
+#![expect(clippy::disallowed_methods, reason = "this is the module that the others are sent to")]
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use crate::domain::entry::{Millis, Token};
+
+/// The clock of an in-process store, and of what this process remembers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock {
+    /// Milliseconds that a test has moved the clock ahead.
+    ahead: Arc<AtomicU64>,
+}
+
+impl Clock {
+    /// Wall-clock time, as servers agree on it.
+    pub(crate) fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        millis(since) + self.ahead.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(millis(by), Ordering::Relaxed);
+    }
+}
+
+/// A point in monotonic time from which durations are measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The moment up to which all that a call asks of the store must be answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(tokio::time::Instant);
+
+impl Deadline {
+    pub(crate) fn after(budget: Duration) -> Self {
+        Self(tokio::time::Instant::now() + budget)
+    }
+
+    /// `None` where the deadline passes before the future is ready.
+    pub(crate) async fn bound<F: Future>(self, future: F) -> Option<F::Output> {
+        tokio::time::timeout_at(self.0, future).await.ok()
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        tokio::time::Instant::now() >= self.0
+    }
+}
+
+pub(crate) async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// A number that was never drawn before, in this process or in another.
+///
+/// SipHash of a counter under keys that the system drew for this process: the standard library's own randomness.
+pub(crate) fn token() -> Token {
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
+    let drawn = DRAWN.fetch_add(1, Ordering::Relaxed);
+    let [high, low] = [&KEYS[0], &KEYS[1]].map(|keys| u128::from(keys.hash_one(drawn)));
+    Token((high << 64 | low).max(1).to_be_bytes())
+}
+
+/// From 0 up to 1.
+pub(crate) fn random() -> f64 {
+    let [.., a, b, c, d] = token().0;
+    f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
+}
+
+pub(crate) fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,249 @@
+//! `CacheBuilder`: everything that can be set, and the one place that names concrete stores.
+
+use std::time::Duration;
+
+use crate::{
+    Cache, Error, TtlClass,
+    ambient::Clock,
+    domain::policy::TtlTable,
+    engine::{Engine, EngineConfig},
+    metrics,
+    redis::{config::RedisConfig, lanes::LanesConfig},
+    store::{AnyStore, Off, memory::MemoryStore, redis::RedisStore},
+};
+
+/// Sets up a [`Cache`].
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_runtime::{Cache, TtlClass};
+///
+/// let cache = Cache::builder()
+///     .namespace("shop")?
+///     .ttl_class(TtlClass::Standard, Duration::from_secs(30 * 60))
+///     .build()?;
+/// # Ok::<(), cache_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct CacheBuilder {
+    redis: Option<RedisConfig>,
+    require_redis: bool,
+    namespace: Option<String>,
+    ttls: TtlTable,
+    budget: Duration,
+    lease: Duration,
+    load_timeout: Duration,
+    lanes: usize,
+    max_value_size: usize,
+    memory: u64,
+    trust_snapshots: bool,
+    pub(crate) clock: Clock,
+}
+
+impl Default for CacheBuilder {
+    fn default() -> Self {
+        Self {
+            redis: None,
+            require_redis: false,
+            namespace: None,
+            ttls: TtlTable::default(),
+            budget: Duration::from_millis(100),
+            lease: Duration::from_secs(3),
+            load_timeout: Duration::from_secs(30),
+            lanes: 2,
+            max_value_size: 1 << 20,
+            memory: 64 << 20,
+            trust_snapshots: false,
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl CacheBuilder {
+    /// Begins with what the environment says; see [`Cache::from_env`].
+    ///
+    /// # Errors
+    /// Where a variable cannot be parsed; the error names it.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_variables(&|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(variable: &impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let mut builder = Self { redis: RedisConfig::from_env(variable)?, ..Self::default() };
+        if let Some(namespace) = variable("CACHE_NAMESPACE") {
+            builder = builder.set_namespace(&namespace, "CACHE_NAMESPACE")?;
+        }
+        for class in TtlClass::ALL {
+            let name = format!("CACHE_TTL_{class}");
+            let Some(text) = variable(&name) else { continue };
+            let length = humantime::parse_duration(&text).ok().filter(|length| !length.is_zero());
+            let length = length.ok_or_else(|| {
+                Error::config(format!(
+                    "{name} is `{text}`, which is not a duration; write `90s`, `30m` or `1h 30m`"
+                ))
+            })?;
+            builder.ttls.set(class, length);
+        }
+        Ok(builder)
+    }
+
+    /// Uses the Redis at `url`; see [`Cache::connect`].
+    ///
+    /// # Errors
+    /// Where the URL cannot be parsed.
+    pub fn redis(mut self, url: &str) -> Result<Self, Error> {
+        self.redis = Some(RedisConfig::from_url(url, "the URL")?);
+        Ok(self)
+    }
+
+    /// Refuses to build a cache that lives in this process only. Off by default.
+    pub fn require_redis(mut self) -> Self {
+        self.require_redis = true;
+        self
+    }
+
+    /// Puts `namespace:` before every key, so that services can share a Redis. None by default.
+    ///
+    /// # Errors
+    /// Where it holds white space or a character with a meaning in keys or globs.
+    pub fn namespace(self, namespace: &str) -> Result<Self, Error> {
+        self.set_namespace(namespace, "the namespace")
+    }
+
+    fn set_namespace(mut self, namespace: &str, origin: &str) -> Result<Self, Error> {
+        let fit = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+        if namespace.is_empty() || !namespace.chars().all(fit) {
+            return Err(Error::config(format!(
+                "{origin} is `{namespace}`; use letters, digits, `-`, `_` and `.`, such as `shop`"
+            )));
+        }
+        self.namespace = Some(namespace.to_owned());
+        Ok(self)
+    }
+
+    /// Gives a TTL class another length.
+    pub fn ttl_class(mut self, class: TtlClass, length: Duration) -> Self {
+        self.ttls.set(class, length);
+        self
+    }
+
+    /// How long a call waits for Redis before its body, and again after it. 100 milliseconds by default.
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How long others wait for a load. 30 seconds by default.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.load_timeout = timeout;
+        self
+    }
+
+    /// How many connections to Redis all calls share. 2 by default.
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// Values that are larger, in bytes, are not stored. 1 MiB by default.
+    pub fn max_value_size(mut self, bytes: usize) -> Self {
+        self.max_value_size = bytes;
+        self
+    }
+
+    /// How many bytes a cache in this process may take. 64 MiB by default.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Believes entries that Redis brings back from a snapshot. Off by default: a snapshot also brings back what was
+    /// invalidated after it was taken.
+    pub fn trust_snapshots(mut self, trust: bool) -> Self {
+        self.trust_snapshots = trust;
+        self
+    }
+
+    /// Builds the cache. Does not wait for a connection.
+    ///
+    /// # Errors
+    /// Where Redis is [required](Self::require_redis) and no URL is known.
+    pub fn build(self) -> Result<Cache, Error> {
+        let Some(redis) = self.redis.clone() else {
+            if self.require_redis {
+                return Err(Error::config("no Redis is configured, but required; set REDIS_URL"));
+            }
+            return Ok(self.build_in_memory());
+        };
+        let config = LanesConfig {
+            redis,
+            lanes: self.lanes,
+            budget: self.budget,
+            trust_snapshots: self.trust_snapshots,
+        };
+        let store = RedisStore::new(config, self.clock.clone())
+            .map_err(|error| Error::config("the Redis client cannot be set up").with_source(error))?;
+        Ok(self.finish(AnyStore::Redis(Box::new(store))))
+    }
+
+    pub(crate) fn build_in_memory(self) -> Cache {
+        let store = MemoryStore::new(self.memory, self.max_value_size, self.clock.clone());
+        self.finish(AnyStore::Memory(store))
+    }
+
+    pub(crate) fn build_off(self, reason: String) -> Cache {
+        self.finish(AnyStore::Off(Off { reason }))
+    }
+
+    fn finish(self, store: AnyStore) -> Cache {
+        metrics::describe();
+        let config = EngineConfig {
+            budget: self.budget,
+            lease: self.lease,
+            load_timeout: self.load_timeout,
+            hold: Duration::from_secs(1),
+            max_value_size: self.max_value_size,
+            prefix: self.namespace.map(|namespace| format!("{namespace}:")).unwrap_or_default(),
+            ttls: self.ttls,
+        };
+        Cache::from_engine(Engine::new(config, store))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder(variables: &[(&str, &str)]) -> Result<CacheBuilder, Error> {
+        CacheBuilder::from_variables(&|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_environment_sets_namespace_and_classes() {
+        let builder = builder(&[("CACHE_NAMESPACE", "shop"), ("CACHE_TTL_STANDARD", "1h 30m")]).expect("fit");
+        assert_eq!(builder.namespace.as_deref(), Some("shop"));
+        assert_eq!(builder.ttls.resolve(TtlClass::Standard.into()), Duration::from_secs(5_400));
+    }
+
+    #[test]
+    fn a_malformed_variable_is_named() {
+        let check = |name, value, expected: &str| {
+            let error = builder(&[(name, value)]).expect_err("unfit").to_string();
+            assert!(error.contains(name) && error.contains(expected), "{error}");
+        };
+        check("CACHE_TTL_STATIC", "7", "which is not a duration");
+        check("CACHE_TTL_STATIC", "0s", "which is not a duration");
+        check("CACHE_NAMESPACE", "a:b", "use letters");
+        check("CACHE_NAMESPACE", "", "use letters");
+        check("REDIS_URL", "nonsense", "not a Redis URL");
+    }
+
+    #[test]
+    fn redis_can_be_required() {
+        let error = Cache::builder().require_redis().build().expect_err("there is none");
+        assert!(error.to_string().contains("set REDIS_URL"), "{error}");
+    }
+}

@@ -1,0 +1,277 @@
+//! `Cache`: the handle that users hold, and which one is current.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use crate::{
+    CacheBuilder, Entry, Error, ErrorKind, Report, Ttl,
+    ambient::{self, Deadline},
+    domain::key::{Key, KeyWriter},
+    engine::{Call, Engine, Site, SiteConfig, Target},
+    entry::EntryRules,
+    registry,
+    store::AnyStore,
+};
+
+/// A cache: a handle that is cheap to clone.
+///
+/// Cached functions use the cache of the surrounding [`scope`](Cache::scope), else the one that was
+/// [installed](Cache::install), else one made [from the environment](Cache::from_env) at the first call.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use cache_runtime::{Cache, cached};
+///
+/// #[cached(ttl = "STANDARD", key = "square:<number>")]
+/// async fn square(number: u64) -> u64 {
+///     number * number
+/// }
+///
+/// let cache = Cache::in_memory();
+/// cache.scope(async {
+///     assert_eq!(square(7).await, 49);
+///     assert_eq!(square::entry(&7).peek().await, Some(49));
+/// }).await;
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct Cache(Arc<Engine>);
+
+static INSTALLED: OnceLock<Cache> = OnceLock::new();
+
+tokio::task_local! {
+    static SCOPED: Cache;
+}
+
+impl Cache {
+    /// A cache as the environment says: on Redis where `REDIS_URL` (or `REDIS_HOST`, with `REDIS_PORT`,
+    /// `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB`, `REDIS_TLS`) is set, else in this process.
+    ///
+    /// `CACHE_NAMESPACE` goes before every key; `CACHE_TTL_STANDARD=30m` and the like change the TTL classes.
+    /// Does not wait for a connection: a Redis that is out of reach is joined when it appears.
+    ///
+    /// # Errors
+    /// Where a variable cannot be parsed; the error names it.
+    pub fn from_env() -> Result<Self, Error> {
+        CacheBuilder::from_env()?.build()
+    }
+
+    /// A cache on the Redis at `url`: `redis://user:password@host:6379/0`, `rediss://…`, `unix:///path`.
+    ///
+    /// Does not wait for the connection.
+    ///
+    /// # Errors
+    /// Where the URL cannot be parsed.
+    pub fn connect(url: &str) -> Result<Self, Error> {
+        Self::builder().redis(url)?.build()
+    }
+
+    /// A cache in this process, of at most 64 MiB.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::builder().build_in_memory()
+    }
+
+    /// For everything that can be set.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    pub(crate) fn from_engine(engine: Engine) -> Self {
+        Self(Arc::new(engine))
+    }
+
+    /// Makes this the cache of the whole process. Belongs to the start of `main`.
+    ///
+    /// # Errors
+    /// Where one is installed already, also by a cached function that was called before.
+    pub fn install(self) -> Result<(), Error> {
+        INSTALLED.set(self).map_err(|_| {
+            Error::new(
+                ErrorKind::AlreadyInstalled,
+                "a cache is installed already; call `install` once, before the first call of a cached function",
+            )
+        })
+    }
+
+    /// Runs a future whose cached functions use this cache instead of the installed one.
+    ///
+    /// For tests that run side by side. Tasks that the future spawns do not inherit it.
+    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
+        SCOPED.scope(self.clone(), future).await
+    }
+
+    /// The cache that a cached function uses here.
+    #[must_use]
+    pub fn current() -> Self {
+        SCOPED.try_with(Self::clone).unwrap_or_else(|_| INSTALLED.get_or_init(Self::by_default).clone())
+    }
+
+    fn by_default() -> Self {
+        match Self::from_env() {
+            Ok(cache) => {
+                if matches!(cache.0.store, AnyStore::Memory(_)) {
+                    tracing::warn!(
+                        "no cache is installed and REDIS_URL is not set: caching in this process only; \
+                         call `Cache::in_memory().install()` at start if that is what you want"
+                    );
+                }
+                cache
+            }
+            Err(error) => {
+                tracing::error!(%error, "the cache is off: its configuration is wrong");
+                CacheBuilder::default().build_off(error.to_string())
+            }
+        }
+    }
+
+    /// What each function did since this cache was built: hits, misses with their reasons, hit rates.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        Report::of(&self.0.stats)
+    }
+
+    /// Whether the cache is in use, and what is wrong if it is not.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let engine = &self.0;
+        let (store, lanes, trouble) = match &engine.store {
+            AnyStore::Memory(_) => ("in process".to_owned(), None, None),
+            AnyStore::Redis(store) => {
+                let lanes = store.lanes();
+                (format!("redis {}", lanes.address()), Some(lanes.up()), lanes.trouble())
+            }
+            AnyStore::Off(off) => ("off".to_owned(), Some((0, 0)), Some(off.reason.clone())),
+        };
+        let state = match lanes {
+            None => HealthState::Connected,
+            Some((up, all)) if up == all && all > 0 => HealthState::Connected,
+            Some((0, _)) => HealthState::Disconnected,
+            Some(_) => HealthState::Degraded,
+        };
+        Health { state, store, recovery_queue: engine.recovery.len(), trouble }
+    }
+
+    /// Waits for the first connection to Redis, at most for the budget of a call (100 ms).
+    ///
+    /// Nobody has to call it: a call that comes before the connection waits by itself.
+    ///
+    /// `true`: the cache is in use.
+    pub async fn connected(&self) -> bool {
+        match &self.0.store {
+            AnyStore::Memory(_) => true,
+            AnyStore::Redis(store) => store.lanes().connected().await,
+            AnyStore::Off(_) => false,
+        }
+    }
+
+    /// Waits until what is under way is done (loads, the steps after writes, repeated invalidations), at most until
+    /// the deadline. `true`: everything was done.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        let deadline = Deadline::after(deadline);
+        loop {
+            if self.0.is_idle() {
+                return true;
+            }
+            if deadline.has_passed() {
+                return false;
+            }
+            ambient::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0
+    }
+
+    pub(crate) fn key_writer(&self) -> KeyWriter {
+        KeyWriter::new(&self.0.config.prefix)
+    }
+
+    pub(crate) fn call(&self, site: &'static Site, key: Key) -> Call {
+        Call { engine: Arc::clone(&self.0), site, key, bypass: false }
+    }
+
+    /// The entries of a key as it is written in a string target: under each version that a function gives it.
+    pub(crate) fn target(&self, key: &str) -> Target {
+        let namespace = &self.0.config.prefix;
+        let versions = registry::versions(key).into_iter().flat_map(registry::prefixes);
+        let mut keys: Vec<Key> =
+            versions.map(|prefix| Key::raw(&format!("{namespace}{prefix}{key}"))).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Target { engine: Arc::clone(&self.0), keys }
+    }
+
+    pub(crate) fn untyped(&self, key: &str, ttl: Ttl) -> Entry<()> {
+        static UNTYPED: Site = Site::new(SiteConfig {
+            function: "cache_runtime::Cache",
+            template: "",
+            ttl_class: "custom",
+            version: 0,
+            jitter: 0.0,
+            negative_ttl: None,
+        });
+        let key = Key::raw(&format!("{}{key}", self.0.config.prefix));
+        Entry::new(self.call(&UNTYPED, key), EntryRules::Fixed(ttl))
+    }
+}
+
+impl AsRef<Self> for Cache {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cache({})", self.health())
+    }
+}
+
+/// Whether the cache is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HealthState {
+    /// Fully.
+    Connected,
+    /// Some connections to Redis are down.
+    Degraded,
+    /// Bodies run without the cache.
+    Disconnected,
+}
+
+/// The answer of [`Cache::health`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether the cache is in use.
+    pub state: HealthState,
+    /// Where entries live: `in process`, `redis` with its address (no password), or `off`.
+    pub store: String,
+    /// Invalidations that Redis has not acknowledged yet.
+    pub recovery_queue: usize,
+    /// What is wrong.
+    pub trouble: Option<String>,
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            HealthState::Connected => "connected",
+            HealthState::Degraded => "degraded",
+            HealthState::Disconnected => "disconnected",
+        };
+        write!(f, "{}, {state}", self.store)?;
+        if self.recovery_queue > 0 {
+            write!(f, ", {} invalidations to repeat", self.recovery_queue)?;
+        }
+        match &self.trouble {
+            Some(trouble) => write!(f, " ({trouble})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The protocol: the only place where store, flights, recovery and metrics meet.
+//!
+//! `read` looks up and joins flights, `load` runs the body under a lease, `write` runs it under a fence or none,
+//! `invalidate` makes keys unusable and repeats what was not acknowledged.
+
+mod invalidate;
+mod load;
+mod read;
+mod shape;
+mod site;
+mod write;
+
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+pub(crate) use self::read::{Found, find};
+pub use self::{
+    invalidate::Target,
+    read::{Call, read},
+    shape::{
+        CacheValue, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional, Plain,
+        Shape, View,
+    },
+    site::{Rules, Site, SiteConfig},
+    write::Write,
+};
+use crate::{
+    domain::{
+        entry::Millis,
+        key::Key,
+        policy::{Ttl, TtlTable},
+        verdict::{Miss, reason},
+    },
+    flight::Flights,
+    metrics::{Outcome, StatsTable, stats::Stats},
+    resilience::recovery::Recovery,
+    store::{AnyStore, Store as _, StoreError},
+};
+
+/// How long each side of a body may wait for the store, how long leases last, and so on: plain data.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineConfig {
+    /// For everything that a call asks of the store before its body, and again after it.
+    pub(crate) budget: Duration,
+    pub(crate) lease: Duration,
+    /// How long others wait for a load.
+    pub(crate) load_timeout: Duration,
+    /// How long the keys of a write that may land later stay fenced.
+    pub(crate) hold: Duration,
+    /// Largest value in bytes, header included.
+    pub(crate) max_value_size: usize,
+    /// Before every key: empty, or a namespace and a colon.
+    pub(crate) prefix: String,
+    pub(crate) ttls: TtlTable,
+}
+
+/// One cache: everything that its handles share.
+pub(crate) struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) store: AnyStore,
+    pub(crate) flights: Flights,
+    pub(crate) stats: StatsTable,
+    pub(crate) recovery: Recovery,
+    /// Steps after writes that are under way.
+    steps: AtomicUsize,
+    /// Hashes of keys whose values this process has seen, with their end: tells the reasons of misses apart.
+    seen: quick_cache::sync::Cache<u64, Millis>,
+    hasher: RandomState,
+}
+
+/// So many keys are remembered for the reason of their next miss.
+const REMEMBERED: usize = 16_384;
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.config)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(config: EngineConfig, store: AnyStore) -> Self {
+        Self {
+            config,
+            store,
+            flights: Flights::default(),
+            stats: StatsTable::default(),
+            recovery: Recovery::default(),
+            steps: AtomicUsize::new(0),
+            seen: quick_cache::sync::Cache::new(REMEMBERED),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Whether nothing is under way: no load, no step after a write, no invalidation to repeat.
+    pub(crate) fn is_idle(&self) -> bool {
+        let steps = self.steps.load(Ordering::Acquire);
+        steps == 0 && self.flights.len() == 0 && self.recovery.len() == 0
+    }
+
+    pub(crate) fn ttl(&self, ttl: Ttl) -> Duration {
+        self.config.ttls.resolve(ttl)
+    }
+
+    fn stats(&self, site: &Site) -> &Stats {
+        self.stats.of(&site.place, site.labels())
+    }
+
+    fn count(&self, site: &Site, outcome: Outcome) {
+        self.stats(site).count(outcome);
+        site.emitter.request(site.labels(), outcome);
+    }
+
+    /// The body runs without the cache.
+    fn bypassed(&self, site: &Site, reason: &'static str) {
+        self.count(site, Outcome::Bypass);
+        site.emitter.bypass(site.labels(), reason);
+    }
+
+    /// A step of the store failed: where the server refused, say so once for each function.
+    fn failed(&self, site: &Site, error: &StoreError) {
+        if let StoreError::Refused(error) = error {
+            site.warn_once(|| {
+                tracing::warn!(function = site.labels().function, %error, "Redis refused; running without the cache");
+            });
+        }
+    }
+
+    /// Remembers until when the value of a key was to live.
+    fn remember(&self, key: &Key, until: Millis) {
+        let hash = self.hasher.hash_one(key);
+        if self.seen.peek(&hash) != Some(until) {
+            self.seen.insert(hash, until);
+        }
+    }
+
+    fn miss(&self, key: &Key) -> Miss {
+        reason(self.seen.peek(&self.hasher.hash_one(key)), self.store.now())
+    }
+}
+
+/// Runs a task that no caller can cancel. Without a runtime (in the drop of a future, after its runtime) what can be
+/// done at once is done: all of it, for the in-process store.
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Option<tokio::task::JoinHandle<()>> {
+    match Handle::try_current() {
+        Ok(runtime) => Some(runtime.spawn(task)),
+        Err(_) => {
+            futures_util::FutureExt::now_or_never(task);
+            None
+        }
+    }
+}
+
+/// What the macros hand over: whose cache, and which function.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) site: &'static Site,
+}

@@ -1,0 +1,74 @@
+//! One cached function: its labels, and the rules for what it stores.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::{
+    domain::policy::Ttl,
+    metrics::{Emitter, Labels, stats::Place},
+};
+
+/// What the attribute says about a function, as a constant.
+#[derive(Clone, Copy, Debug)]
+pub struct SiteConfig {
+    /// Module path and name.
+    pub function: &'static str,
+    /// The template of the key as it is written; empty for functions that only invalidate.
+    pub template: &'static str,
+    /// Name of the TTL class, `custom`, or empty.
+    pub ttl_class: &'static str,
+    /// 0 where no version is given.
+    pub version: u32,
+    /// Share of the TTL that is randomised.
+    pub jitter: f64,
+    /// TTL of `None`.
+    pub negative_ttl: Option<Ttl>,
+}
+
+/// One cached function: a static in its expansion.
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) config: SiteConfig,
+    pub(crate) place: Place,
+    pub(crate) emitter: Emitter,
+    warned: AtomicBool,
+}
+
+impl Site {
+    /// The site of a function.
+    #[must_use]
+    pub const fn new(config: SiteConfig) -> Self {
+        Self { config, place: Place::new(), emitter: Emitter::new(), warned: AtomicBool::new(false) }
+    }
+
+    pub(crate) const fn labels(&self) -> Labels {
+        Labels {
+            function: self.config.function,
+            template: self.config.template,
+            ttl_class: self.config.ttl_class,
+        }
+    }
+
+    pub(crate) fn warn_once(&self, warn: impl FnOnce()) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            warn();
+        }
+    }
+}
+
+/// The rules that look at a value: how long, and whether at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<T, C> {
+    pub(crate) ttl: T,
+    pub(crate) cache_if: C,
+}
+
+impl<T, C> Rules<T, C> {
+    /// `ttl` and `cache_if` get the value that is to be stored.
+    pub fn new<V>(ttl: T, cache_if: C) -> Self
+    where
+        T: Fn(&V) -> Ttl,
+        C: Fn(&V) -> bool,
+    {
+        Self { ttl, cache_if }
+    }
+}

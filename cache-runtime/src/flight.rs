@@ -1,0 +1,304 @@
+//! Single-flight: callers of one key in one process share one load, and nobody gets evidence older than his call.
+//!
+//! A flight belongs to one key. Its leader looks, loads and stores; the others wait. The leader says when he is about
+//! to send for a piece of evidence (a `GET`, an ACQUIRE, the start of the load, a FILL): whoever had joined by then
+//! may take what comes of it, whoever joined later starts over (rule 3 of the protocol). A leader that goes away
+//! without a result sends everybody to start over, and the first of them leads the next flight.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use crate::domain::key::Key;
+
+/// A result that flights hand on: the type is known to the callers of one key, and checked.
+pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
+
+/// The flights of one cache.
+#[derive(Debug)]
+pub(crate) struct Flights {
+    shards: [Mutex<HashMap<Key, Arc<Flight>>>; 16],
+    hasher: RandomState,
+    /// How many there are: most of the time none, and then nobody takes a lock.
+    flying: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Flight {
+    state: Mutex<State>,
+    landed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many pieces of evidence have been sent for.
+    sent: u32,
+    followers: usize,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    /// For who joined when at most `good_for` pieces of evidence had been sent for.
+    Value { shared: Shared, good_for: u32 },
+    /// Nothing that others may have.
+    Nothing,
+}
+
+/// What a caller is to do.
+pub(crate) enum Role<'a> {
+    Lead(Leader<'a>),
+    Follow(Follower),
+}
+
+/// The caller who looks and loads. Dropped without [`Leader::land`], the others start over.
+pub(crate) struct Leader<'a> {
+    flights: &'a Flights,
+    key: Key,
+    flight: Arc<Flight>,
+}
+
+/// A caller who waits for the leader.
+pub(crate) struct Follower {
+    flight: Arc<Flight>,
+    joined: u32,
+}
+
+impl Default for Flights {
+    fn default() -> Self {
+        Self { shards: Default::default(), hasher: RandomState::new(), flying: AtomicUsize::new(0) }
+    }
+}
+
+impl Flights {
+    /// Joins the flight of a key, if there is one.
+    pub(crate) fn follow(&self, key: &Key) -> Option<Follower> {
+        if self.flying.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let flight = self.shard(key).get(key).cloned()?;
+        Some(Follower::join(flight))
+    }
+
+    /// Joins the flight of a key, or starts it.
+    pub(crate) fn lead_or_follow(&self, key: &Key) -> Role<'_> {
+        let mut shard = self.shard(key);
+        if let Some(flight) = shard.get(key) {
+            return Role::Follow(Follower::join(Arc::clone(flight)));
+        }
+        let flight = Arc::<Flight>::default();
+        shard.insert(key.clone(), Arc::clone(&flight));
+        self.flying.fetch_add(1, Ordering::Release);
+        Role::Lead(Leader { flights: self, key: key.clone(), flight })
+    }
+
+    /// How many flights are under way.
+    pub(crate) fn len(&self) -> usize {
+        self.flying.load(Ordering::Acquire)
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Arc<Flight>>> {
+        let shard = self.hasher.hash_one(key) as usize % self.shards.len();
+        lock(&self.shards[shard])
+    }
+}
+
+impl Leader<'_> {
+    /// Call before a piece of evidence is sent for. The answer is what [`Leader::land`] takes as `good_for`.
+    pub(crate) fn send_for(&self) -> u32 {
+        let mut state = lock(&self.flight.state);
+        let before = state.sent;
+        state.sent += 1;
+        before
+    }
+
+    /// Lets nobody else join: who comes now could not take the result, and need not wait for it.
+    pub(crate) fn close(&self) {
+        let mut shard = self.flights.shard(&self.key);
+        if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+            shard.remove(&self.key);
+            self.flights.flying.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Ends the flight. `share` makes a copy for the others, and is asked only where there are some.
+    pub(crate) fn land(self, good_for: u32, share: impl FnOnce() -> Option<Shared>) {
+        self.close();
+        if lock(&self.flight.state).followers == 0 {
+            return;
+        }
+        if let Some(shared) = share() {
+            lock(&self.flight.state).outcome = Some(Outcome::Value { shared, good_for });
+        }
+    }
+}
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        self.close();
+        lock(&self.flight.state).outcome.get_or_insert(Outcome::Nothing);
+        self.flight.landed.notify_waiters();
+    }
+}
+
+impl Follower {
+    fn join(flight: Arc<Flight>) -> Self {
+        let mut state = lock(&flight.state);
+        let joined = state.sent;
+        state.followers += 1;
+        drop(state);
+        Self { flight, joined }
+    }
+
+    /// Waits for the leader. `None`: start over.
+    ///
+    /// # Cancel safety
+    /// Safe: a follower that goes away is missed by nobody.
+    pub(crate) async fn landed(self) -> Option<Shared> {
+        loop {
+            // Registered before the outcome is looked at, so that no landing is slept through.
+            let mut landed = pin!(self.flight.landed.notified());
+            landed.as_mut().enable();
+            let outcome = lock(&self.flight.state).outcome.clone();
+            match outcome {
+                Some(Outcome::Value { shared, good_for }) => {
+                    return (self.joined <= good_for).then_some(shared);
+                }
+                Some(Outcome::Nothing) => return None,
+                None => landed.await,
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        lock(&self.flight.state).followers -= 1;
+    }
+}
+
+tokio::task_local! {
+    /// The keys whose load this task is running, innermost first.
+    static LEADING: Arc<Led>;
+}
+
+#[derive(Debug)]
+struct Led {
+    key: Key,
+    outer: Option<Arc<Self>>,
+}
+
+/// Whether this task is running the load of `key` right now: then waiting for it would be waiting for oneself.
+pub(crate) fn leads(key: &Key) -> bool {
+    let leads = LEADING.try_with(|led| {
+        let mut next = Some(led);
+        while let Some(led) = next {
+            if led.key == *key {
+                return true;
+            }
+            next = led.outer.as_ref();
+        }
+        false
+    });
+    leads.unwrap_or(false)
+}
+
+/// Runs the load of `key`.
+pub(crate) async fn leading<F: Future>(key: &Key, load: F) -> F::Output {
+    let outer = LEADING.try_with(Arc::clone).ok();
+    LEADING.scope(Arc::new(Led { key: key.clone(), outer }), load).await
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::domain::key::KeyWriter;
+
+    fn key(text: &str) -> Key {
+        KeyWriter::new(text).finish()
+    }
+
+    fn lead<'a>(flights: &'a Flights, key: &Key) -> Leader<'a> {
+        match flights.lead_or_follow(key) {
+            Role::Lead(leader) => leader,
+            Role::Follow(_) => panic!("somebody leads already"),
+        }
+    }
+
+    fn value(follower: Follower) -> Option<u32> {
+        let shared = follower.landed().now_or_never().expect("the flight has landed")?;
+        shared.downcast_ref::<u32>().copied()
+    }
+
+    #[test]
+    fn who_joined_before_the_evidence_was_sent_for_takes_it() {
+        let flights = Flights::default();
+        let leader = lead(&flights, &key("a"));
+        let early = flights.follow(&key("a")).expect("a flight");
+        let good_for = leader.send_for();
+        let late = flights.follow(&key("a")).expect("a flight");
+        assert!(flights.follow(&key("b")).is_none());
+        leader.land(good_for, || Some(Arc::new(7_u32)));
+        assert_eq!((value(early), value(late)), (Some(7), None));
+        assert_eq!(flights.len(), 0);
+    }
+
+    #[test]
+    fn a_confirmed_store_is_evidence_for_who_joined_during_the_load() {
+        let flights = Flights::default();
+        let leader = lead(&flights, &key("a"));
+        leader.send_for();
+        let during_load = flights.follow(&key("a")).expect("a flight");
+        let fill = leader.send_for();
+        let during_fill = flights.follow(&key("a")).expect("a flight");
+        leader.land(fill, || Some(Arc::new(7_u32)));
+        assert_eq!((value(during_load), value(during_fill)), (Some(7), None));
+    }
+
+    #[test]
+    fn a_leader_that_goes_away_sends_everybody_to_start_over() {
+        let flights = Flights::default();
+        let leader = lead(&flights, &key("a"));
+        let follower = flights.follow(&key("a")).expect("a flight");
+        drop(leader);
+        assert_eq!(value(follower), None);
+        lead(&flights, &key("a"));
+    }
+
+    #[test]
+    fn a_closed_flight_is_joined_by_nobody_and_serves_who_waits() {
+        let flights = Flights::default();
+        let leader = lead(&flights, &key("a"));
+        let follower = flights.follow(&key("a")).expect("a flight");
+        let good_for = leader.send_for();
+        leader.close();
+        let next = lead(&flights, &key("a"));
+        leader.land(good_for, || Some(Arc::new(7_u32)));
+        assert_eq!(value(follower), Some(7));
+        assert_eq!(flights.len(), 1, "the next flight is not touched");
+        drop(next);
+    }
+
+    #[test]
+    fn nothing_is_copied_where_nobody_waits() {
+        let flights = Flights::default();
+        let leader = lead(&flights, &key("a"));
+        let good_for = leader.send_for();
+        leader.land(good_for, || panic!("nobody waits"));
+    }
+}

@@ -1,0 +1,141 @@
+//! Counters per function, in one cache: what `report()` reads.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use crate::domain::verdict::Miss;
+
+/// How a call of a cached function ended, as far as the cache is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Found in the store.
+    HitRemote,
+    /// Another call of this process loaded it for this one.
+    Coalesced,
+    Miss(Miss),
+    /// The body ran without the cache.
+    Bypass,
+}
+
+impl Outcome {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::HitRemote,
+        Self::Coalesced,
+        Self::Miss(Miss::Cold),
+        Self::Miss(Miss::Expired),
+        Self::Miss(Miss::Invalidated),
+        Self::Bypass,
+    ];
+
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::HitRemote => 0,
+            Self::Coalesced => 1,
+            Self::Miss(Miss::Cold) => 2,
+            Self::Miss(Miss::Expired) => 3,
+            Self::Miss(Miss::Invalidated) => 4,
+            Self::Bypass => 5,
+        }
+    }
+
+    /// The label in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::HitRemote => "hit_remote",
+            Self::Coalesced => "coalesced",
+            Self::Miss(Miss::Cold) => "miss_cold",
+            Self::Miss(Miss::Expired) => "miss_expired",
+            Self::Miss(Miss::Invalidated) => "miss_invalidated",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+/// The labels of one cached function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels {
+    pub(crate) function: &'static str,
+    pub(crate) template: &'static str,
+    pub(crate) ttl_class: &'static str,
+}
+
+/// The counters of one function.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    labels: OnceLock<Labels>,
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+    pub(crate) decode_failures: AtomicU64,
+    pub(crate) loads_failed: AtomicU64,
+}
+
+impl Stats {
+    pub(crate) fn count(&self, outcome: Outcome) {
+        self.outcomes[outcome.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome.index()].load(Ordering::Relaxed)
+    }
+}
+
+/// The place of a function in every [`StatsTable`], given out at its first call.
+#[derive(Debug)]
+pub(crate) struct Place(OnceLock<usize>);
+
+impl Place {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn get(&self) -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        *self.0.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The first block has this many places, and each further one twice as many as the one before.
+const FIRST_BLOCK: usize = 64;
+
+/// The counters of all functions in one cache: blocks that never move, so that reading takes no lock.
+#[derive(Debug, Default)]
+pub(crate) struct StatsTable {
+    blocks: [OnceLock<Box<[Stats]>>; 20],
+}
+
+impl StatsTable {
+    pub(crate) fn of(&self, place: &Place, labels: Labels) -> &Stats {
+        // Place 0..64 is block 0, 64..192 block 1, 192..448 block 2.
+        let place = place.get() + FIRST_BLOCK;
+        let block = (place / FIRST_BLOCK).ilog2() as usize;
+        let length = FIRST_BLOCK << block;
+        let stats = self.blocks[block].get_or_init(|| (0..length).map(|_| Stats::default()).collect());
+        let stats = &stats[place - length];
+        stats.labels.get_or_init(|| labels);
+        stats
+    }
+
+    /// All functions that were called.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Labels, &Stats)> {
+        let blocks = self.blocks.iter().filter_map(OnceLock::get);
+        blocks.flatten().filter_map(|stats| Some((*stats.labels.get()?, stats)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_has_a_place_of_its_own() {
+        let table = StatsTable::default();
+        let places: Vec<Place> = (0..1_000).map(|_| Place::new()).collect();
+        let labels = Labels { function: "f", template: "t", ttl_class: "STANDARD" };
+        for place in &places {
+            table.of(place, labels).count(Outcome::HitRemote);
+        }
+        assert_eq!(table.all().count(), 1_000);
+        assert!(table.all().all(|(_, stats)| stats.get(Outcome::HitRemote) == 1));
+    }
+}

@@ -1,0 +1,178 @@
+//! Where Redis is: a URL, or the variables of the environment.
+
+use std::fmt;
+
+use bb8_redis::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
+
+use crate::Error;
+
+/// Where Redis is and how to log in. Its `Debug` and `Display` leave the password out.
+#[derive(Clone)]
+pub(crate) struct RedisConfig {
+    pub(crate) info: ConnectionInfo,
+}
+
+impl fmt::Display for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.info.addr(), self.info.redis_settings().db())
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisConfig({self})")
+    }
+}
+
+impl RedisConfig {
+    /// From a URL; `origin` names where it was written, for the error.
+    pub(crate) fn from_url(url: &str, origin: &str) -> Result<Self, Error> {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        match scheme {
+            "redis" | "unix" | "redis+unix" | "valkey" | "valkey+unix" => {}
+            "rediss" | "valkeys" => require_tls(origin)?,
+            "redis+cluster" | "redis+sentinel" => {
+                return Err(Error::config(format!(
+                    "{origin}: `{scheme}://` is not supported yet; use `redis://host:port/db` of a single server"
+                )));
+            }
+            _ => {
+                return Err(Error::config(format!(
+                    "{origin} is not a Redis URL; write `redis://user:password@host:6379/0`, `rediss://…` or `unix:///path`"
+                )));
+            }
+        }
+        let info = url.into_connection_info().map_err(|error| {
+            // The text of the URL stays out of the message: it may hold a password.
+            Error::config(format!(
+                "{origin} is not a Redis URL ({}); write `redis://user:password@host:6379/0`",
+                error.detail().unwrap_or("it does not parse")
+            ))
+        })?;
+        Ok(Self { info })
+    }
+
+    /// From `REDIS_URL`, else from `REDIS_HOST` and its companions; `None` where neither is set.
+    pub(crate) fn from_env(variable: &impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
+        if let Some(url) = variable("REDIS_URL") {
+            return Self::from_url(&url, "REDIS_URL").map(Some);
+        }
+        let Some(host) = variable("REDIS_HOST") else {
+            let orphan = ["REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_DB", "REDIS_TLS"]
+                .into_iter()
+                .find(|name| variable(name).is_some());
+            return match orphan {
+                Some(name) => Err(Error::config(format!(
+                    "{name} is set but REDIS_HOST is not; set REDIS_HOST (or REDIS_URL), or unset {name}"
+                ))),
+                None => Ok(None),
+            };
+        };
+        let port = match variable("REDIS_PORT") {
+            Some(port) => port.parse().map_err(|_| wrong("REDIS_PORT", &port, "a port, such as 6379"))?,
+            None => 6379,
+        };
+        let tls = match variable("REDIS_TLS").as_deref() {
+            None | Some("false" | "0") => false,
+            Some("true" | "1") => true,
+            Some(other) => return Err(wrong("REDIS_TLS", other, "`true` or `false`")),
+        };
+        let addr = if tls {
+            require_tls("REDIS_TLS")?;
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host, port)
+        };
+        let mut login = RedisConnectionInfo::default();
+        if let Some(username) = variable("REDIS_USERNAME") {
+            login = login.set_username(username);
+        }
+        if let Some(password) = variable("REDIS_PASSWORD") {
+            login = login.set_password(password);
+        }
+        if let Some(db) = variable("REDIS_DB") {
+            let db = db.parse().map_err(|_| wrong("REDIS_DB", &db, "the number of a database, such as 0"))?;
+            login = login.set_db(db);
+        }
+        let info = addr
+            .into_connection_info()
+            .map_err(|error| Error::config("REDIS_HOST is not a host name").with_source(error))?;
+        Ok(Some(Self { info: info.set_redis_settings(login) }))
+    }
+}
+
+fn wrong(name: &str, value: &str, wanted: &str) -> Error {
+    Error::config(format!("{name} is `{value}`, which is not {wanted}"))
+}
+
+fn require_tls(origin: &str) -> Result<(), Error> {
+    if cfg!(feature = "tls") {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "{origin} asks for TLS, which this build has no code for; add it: `cargo add cache-runtime --features tls`"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(variables: &[(&str, &str)], expected: Result<Option<&str>, &str>) {
+        let variable =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let config = RedisConfig::from_env(&variable);
+        match (config, expected) {
+            (Ok(config), Ok(expected)) => {
+                assert_eq!(config.map(|config| config.to_string()).as_deref(), expected, "{variables:?}");
+            }
+            (Err(error), Err(expected)) => {
+                let text = error.to_string();
+                assert!(text.contains(expected), "{variables:?}: {text}");
+                assert!(!text.contains("hunter2"), "a password in a message: {text}");
+            }
+            (config, expected) => panic!("{variables:?}: {config:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn the_environment_says_where_redis_is() {
+        check(&[], Ok(None));
+        check(&[("REDIS_URL", "redis://10.1.2.3")], Ok(Some("10.1.2.3:6379/0")));
+        check(&[("REDIS_URL", "redis://me:hunter2@cache:7000/3")], Ok(Some("cache:7000/3")));
+        check(&[("REDIS_URL", "unix:///run/redis.sock")], Ok(Some("/run/redis.sock/0")));
+        check(&[("REDIS_URL", "redis://a"), ("REDIS_HOST", "b")], Ok(Some("a:6379/0")));
+        check(&[("REDIS_HOST", "b")], Ok(Some("b:6379/0")));
+        check(
+            &[("REDIS_HOST", "b"), ("REDIS_PORT", "7"), ("REDIS_DB", "2"), ("REDIS_PASSWORD", "hunter2")],
+            Ok(Some("b:7/2")),
+        );
+    }
+
+    #[test]
+    fn a_malformed_variable_is_named() {
+        check(&[("REDIS_URL", "http://hunter2@x")], Err("REDIS_URL is not a Redis URL"));
+        check(&[("REDIS_URL", "redis://x:hunter2@y:port")], Err("REDIS_URL is not a Redis URL"));
+        check(&[("REDIS_URL", "")], Err("REDIS_URL is not a Redis URL"));
+        check(&[("REDIS_URL", "redis+cluster://a,b")], Err("not supported yet"));
+        check(&[("REDIS_HOST", "b"), ("REDIS_PORT", "x")], Err("REDIS_PORT is `x`"));
+        check(&[("REDIS_HOST", "b"), ("REDIS_PORT", "70000")], Err("REDIS_PORT is `70000`"));
+        check(&[("REDIS_HOST", "b"), ("REDIS_DB", "one")], Err("REDIS_DB is `one`"));
+        check(&[("REDIS_HOST", "b"), ("REDIS_TLS", "perhaps")], Err("REDIS_TLS is `perhaps`"));
+        check(&[("REDIS_PORT", "1")], Err("REDIS_HOST is not"));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn tls_without_the_feature_says_how_to_get_it() {
+        check(&[("REDIS_URL", "rediss://x")], Err("--features tls"));
+        check(&[("REDIS_HOST", "b"), ("REDIS_TLS", "true")], Err("--features tls"));
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_is_taken_from_the_scheme_or_the_variable() {
+        check(&[("REDIS_URL", "rediss://x")], Ok(Some("x:6379/0")));
+        check(&[("REDIS_HOST", "b"), ("REDIS_TLS", "true")], Ok(Some("b:6379/0")));
+    }
+}

@@ -1,0 +1,313 @@
+//! The cached functions of this binary, filled at link time.
+//!
+//! A crate of which the binary names nothing is not linked, and so not known here.
+
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
+
+use crate::domain::key::Key;
+
+/// What the registry knows of one cached function.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Registration {
+    /// Module path and name.
+    pub function: &'static str,
+    /// The template of its key as it is written; empty where it only invalidates.
+    pub template: &'static str,
+    /// 0 where no version is given.
+    pub version: u32,
+    /// The name of its result's type; `None` for generic functions.
+    pub output: Option<fn() -> &'static str>,
+    /// The string targets of its `invalidates`.
+    pub targets: &'static [&'static str],
+}
+
+inventory::collect!(Registration);
+
+impl Registration {
+    /// Called by the expansions of the attribute.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(
+        function: &'static str,
+        template: &'static str,
+        version: u32,
+        output: Option<fn() -> &'static str>,
+        targets: &'static [&'static str],
+    ) -> Self {
+        Self { function, template, version, output, targets }
+    }
+}
+
+/// All cached functions of this binary, sorted by their path.
+#[must_use]
+pub fn functions() -> Vec<&'static Registration> {
+    let mut functions: Vec<_> = inventory::iter::<Registration>().collect();
+    functions.sort_by_key(|registration| (registration.function, registration.template));
+    functions
+}
+
+/// Something that the compiler cannot see because it spans functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A string in `invalidates` that no cached function has as its key.
+    UnknownTarget {
+        /// The function that invalidates it.
+        function: &'static str,
+        /// The target as it is written.
+        target: &'static str,
+        /// The closest template that exists.
+        suggestion: Option<&'static str>,
+    },
+    /// Functions that share a template, and return types that cannot share entries.
+    ConflictingTypes {
+        /// The template.
+        template: &'static str,
+        /// The functions, with their types.
+        functions: Vec<(&'static str, &'static str)>,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownTarget { function, target, suggestion } => {
+                write!(f, "`{function}` invalidates `{target}`, which no cached function has as its key")?;
+                match suggestion {
+                    Some(template) => write!(f, "\nhelp: did you mean `{template}`?"),
+                    None => Ok(()),
+                }
+            }
+            Self::ConflictingTypes { template, functions } => {
+                write!(f, "the key `{template}` is used with types that cannot share entries:")?;
+                for (function, output) in functions {
+                    write!(f, "\n  {function} -> {output}")?;
+                }
+                write!(f, "\nhelp: give one of them another key")
+            }
+        }
+    }
+}
+
+/// Looks for mistakes that span functions. Worth a test of its own in every service:
+///
+/// ```
+/// assert_eq!(cache_runtime::registry::audit(), []);
+/// ```
+#[must_use]
+pub fn audit() -> Vec<Finding> {
+    audit_of(&functions())
+}
+
+fn audit_of(functions: &[&'static Registration]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let templates =
+        || functions.iter().map(|function| function.template).filter(|template| !template.is_empty());
+    for function in functions {
+        for &target in function.targets {
+            let sample = Template::of(target);
+            if !templates().any(|template| sample.meets(&Template::of(template))) {
+                let suggestion = templates()
+                    .map(|template| (strsim::jaro_winkler(template, target), template))
+                    .filter(|(likeness, _)| *likeness > 0.8)
+                    .max_by(|left, right| left.0.total_cmp(&right.0))
+                    .map(|(_, template)| template);
+                findings.push(Finding::UnknownTarget { function: function.function, target, suggestion });
+            }
+        }
+    }
+    let mut by_template = BTreeMap::<_, Vec<_>>::new();
+    for function in functions.iter().filter(|function| !function.template.is_empty()) {
+        if let Some(output) = function.output {
+            let template = (Template::of(function.template).shape(), function.version);
+            by_template.entry(template).or_default().push((function, output()));
+        }
+    }
+    for same in by_template.into_values() {
+        let value = |output: &'static str| crate::domain::verdict::Fingerprint::of(output);
+        if same.iter().any(|(_, output)| value(output) != value(same[0].1)) {
+            let functions = same.iter().map(|(function, output)| (function.function, *output)).collect();
+            findings.push(Finding::ConflictingTypes { template: same[0].0.template, functions });
+        }
+    }
+    findings
+}
+
+/// A template taken apart: literals, with a placeholder between each two.
+#[derive(Debug)]
+struct Template(Vec<String>);
+
+impl Template {
+    fn of(template: &str) -> Self {
+        let mut literals = vec![String::new()];
+        let mut rest = template.chars().peekable();
+        let mut inside = false;
+        while let Some(character) = rest.next() {
+            match character {
+                '<' | '>' if !inside && rest.peek() == Some(&character) => {
+                    rest.next();
+                    push(&mut literals, character);
+                }
+                '<' => inside = true,
+                '>' if inside => {
+                    inside = false;
+                    literals.push(String::new());
+                }
+                _ if inside => {}
+                _ => push(&mut literals, character),
+            }
+        }
+        Self(literals)
+    }
+
+    /// Whether a key (without namespace and version) can be one of this template's.
+    fn matches(&self, key: &str) -> bool {
+        fn rest_matches(literals: &[String], key: &str) -> bool {
+            let Some((first, others)) = literals.split_first() else { return key.is_empty() };
+            // A part never holds a colon, so a placeholder ends there at the latest.
+            let longest = key.find(':').unwrap_or(key.len());
+            let mut ends = key.char_indices().map(|(at, _)| at).chain([key.len()]);
+            ends.by_ref().take_while(|&end| end <= longest).any(|end| {
+                key[end..].strip_prefix(first.as_str()).is_some_and(|key| rest_matches(others, key))
+            })
+        }
+        let Some((first, others)) = self.0.split_first() else { return false };
+        key.strip_prefix(first.as_str()).is_some_and(|key| rest_matches(others, key))
+    }
+
+    /// Whether some key belongs to both.
+    fn meets(&self, other: &Self) -> bool {
+        other.matches(&self.0.join("x")) || self.matches(&other.0.join("x"))
+    }
+
+    /// The template with its placeholders unnamed.
+    fn shape(&self) -> String {
+        self.0.join("<>")
+    }
+}
+
+fn push(literals: &mut [String], character: char) {
+    if let Some(last) = literals.last_mut() {
+        last.push(character);
+    }
+}
+
+/// The versions under which entries of a key may be stored: those of the functions whose template it matches.
+pub(crate) fn versions(key: &str) -> Vec<u32> {
+    static VERSIONED: LazyLock<Vec<(Template, u32)>> = LazyLock::new(|| {
+        let all = functions().into_iter().filter(|function| !function.template.is_empty());
+        // Most binaries have no versions, and then nothing needs to be matched.
+        if all.clone().all(|function| function.version == 0) {
+            return Vec::new();
+        }
+        all.map(|function| (Template::of(function.template), function.version)).collect()
+    });
+    let mut versions: Vec<u32> =
+        VERSIONED.iter().filter(|(template, _)| template.matches(key)).map(|(_, version)| *version).collect();
+    if versions.is_empty() {
+        versions.push(0);
+    }
+    versions.sort_unstable();
+    versions.dedup();
+    versions
+}
+
+/// The prefixes under which a write of version `n` invalidates: its own, and those of the version before.
+///
+/// A function without a version counts as its first one, so 2 comes after `v1:` and after no prefix at all.
+pub(crate) fn prefixes(version: u32) -> Vec<String> {
+    let mut prefixes = vec![version_prefix(version)];
+    match version {
+        0 => {}
+        1 => prefixes.push(String::new()),
+        2 => prefixes.extend(["v1:".to_owned(), String::new()]),
+        _ => prefixes.push(version_prefix(version - 1)),
+    }
+    prefixes
+}
+
+fn version_prefix(version: u32) -> String {
+    if version == 0 { String::new() } else { format!("v{version}:") }
+}
+
+/// All keys that a write of `key` makes unusable, itself first.
+pub(crate) fn with_previous_versions(key: Key, namespace: &str, version: u32) -> Vec<Key> {
+    if version == 0 {
+        return vec![key];
+    }
+    let text = key.to_string();
+    let own = format!("{namespace}{}", version_prefix(version));
+    let rest = text.strip_prefix(&own).unwrap_or(&text).to_owned();
+    let previous = prefixes(version).into_iter().skip(1);
+    let previous = previous.map(|prefix| Key::raw(&format!("{namespace}{prefix}{rest}")));
+    std::iter::once(key).chain(previous).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_matches_its_keys() {
+        let check = |template: &str, key: &str, expected: bool| {
+            assert_eq!(Template::of(template).matches(key), expected, "{template} {key}");
+        };
+        check("user:<id>", "user:42", true);
+        check("user:<id>", "user:", true);
+        check("user:<id>", "user:42:films", false);
+        check("user:<id>:films", "user:42:films", true);
+        check("<a>-<b>", "x-y-z", true);
+        check("<a>-<b>", "xyz", false);
+        check("user:<<<id>>>", "user:<42>", true);
+        check("users:leaderboard", "users:leaderboard", true);
+        check("users:leaderboard", "users:leaderboards", false);
+    }
+
+    fn registration(
+        function: &'static str,
+        template: &'static str,
+        output: fn() -> &'static str,
+        targets: &'static [&'static str],
+    ) -> &'static Registration {
+        Box::leak(Box::new(Registration::new(function, template, 0, Some(output), targets)))
+    }
+
+    #[test]
+    fn the_audit_finds_what_no_function_has() {
+        let found = audit_of(&[
+            registration("top", "users:leaderboard", || "Vec<User>", &[]),
+            registration("get", "user:<id>", || "a::User", &[]),
+            registration("find", "user:<key>", || "core::option::Option<b::User>", &[]),
+            registration("put", "", || "()", &["users:leaderbord", "user:42", "user:<x>", "film:<id>"]),
+        ]);
+        let unknown = |target, suggestion| Finding::UnknownTarget { function: "put", target, suggestion };
+        assert_eq!(
+            found,
+            [unknown("users:leaderbord", Some("users:leaderboard")), unknown("film:<id>", None)]
+        );
+        assert!(found[0].to_string().ends_with("help: did you mean `users:leaderboard`?"));
+    }
+
+    #[test]
+    fn the_audit_finds_types_that_cannot_share_entries() {
+        let found = audit_of(&[
+            registration("get", "user:<id>", || "User", &[]),
+            registration("name", "user:<key>", || "alloc::string::String", &[]),
+        ]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].to_string().contains("get -> User"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_version_invalidates_the_one_before() {
+        let keys = |text: &str, version| {
+            let keys = with_previous_versions(Key::raw(text), "app:", version);
+            keys.iter().map(Key::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("app:user:1", 0), ["app:user:1"]);
+        assert_eq!(keys("app:v1:user:1", 1), ["app:v1:user:1", "app:user:1"]);
+        assert_eq!(keys("app:v2:user:1", 2), ["app:v2:user:1", "app:v1:user:1", "app:user:1"]);
+        assert_eq!(keys("app:v7:user:1", 7), ["app:v7:user:1", "app:v6:user:1"]);
+    }
+}

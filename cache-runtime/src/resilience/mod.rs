@@ -1,0 +1,3 @@
+//! What keeps the promises while Redis misbehaves. The breaker is the lane that is down (`redis::lanes`).
+
+pub(crate) mod recovery;

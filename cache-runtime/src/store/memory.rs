@@ -1,0 +1,154 @@
+//! The in-process store: the transition table under the lock of a shard, bounded by bytes.
+//!
+//! An entry that is past its end takes up room until it is asked for or evicted.
+
+use std::mem;
+
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle, EntryAction, EntryResult},
+};
+
+use super::{Answer, Lookup, Store};
+use crate::{
+    Remaining,
+    ambient::Clock,
+    codec::{
+        Sealed,
+        envelope::{Body, Parsed},
+    },
+    domain::{
+        entry::{Acquired, Entry, Millis, Seen, Stored, Token},
+        key::Key,
+    },
+};
+
+/// What an entry costs beside its key and its value.
+const OVERHEAD: usize = 160;
+
+/// Entries of this process, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct MemoryStore {
+    entries: Cache<Key, Entry<Body>, Bytes>,
+    clock: Clock,
+}
+
+#[derive(Clone, Debug)]
+struct Bytes;
+
+impl Weighter<Key, Entry<Body>> for Bytes {
+    fn weight(&self, key: &Key, entry: &Entry<Body>) -> u64 {
+        let value = match entry {
+            Entry::Value { value, .. } => value.body.as_bytes().len(),
+            Entry::Fence { writers, .. } => size_of_val(writers.as_slice()),
+            Entry::Missing | Entry::Lease { .. } => 0,
+        };
+        (key.as_bytes().len() + value + OVERHEAD) as u64
+    }
+}
+
+impl MemoryStore {
+    /// At most `capacity` bytes, in which a value of `largest` bytes finds room.
+    pub(crate) fn new(capacity: u64, largest: usize, clock: Clock) -> Self {
+        // Each shard has its share of the capacity, and must hold the largest value a few times over.
+        let shards = (capacity / (4 * largest.max(1) as u64)).clamp(1, 64);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(
+                usize::try_from(capacity / 512).unwrap_or(usize::MAX).clamp(16, 1 << 20),
+            )
+            .weight_capacity(capacity)
+            .shards(usize::try_from(shards).unwrap_or(1))
+            .build();
+        let entries = match options {
+            Ok(options) => Cache::with_options(
+                options,
+                Bytes,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
+            // Only missing options are refused, and none is.
+            Err(_) => Cache::with_weighter(1_024, capacity, Bytes),
+        };
+        Self { entries, clock }
+    }
+
+    /// Runs one step on the settled entry under its key.
+    fn step<T>(&self, key: &Key, step: impl FnOnce(Entry<Body>, Millis) -> (Entry<Body>, T)) -> Answer<T> {
+        let now = self.clock.now();
+        let mut step = Some(step);
+        let mut run = |entry: Entry<Body>| {
+            let step = step.take().unwrap_or_else(|| unreachable!("a step runs once"));
+            step(entry.settle(now, 0), now)
+        };
+        let mut answer = None;
+        let result = self.entries.entry(key, None, |_, slot| {
+            let (next, given) = run(mem::take(slot));
+            answer = Some(given);
+            if next == Entry::Missing {
+                return EntryAction::Remove;
+            }
+            *slot = next;
+            EntryAction::Retain(())
+        });
+        if let EntryResult::Vacant(vacant) = result {
+            let (next, given) = run(Entry::Missing);
+            answer = Some(given);
+            if next != Entry::Missing {
+                // Refused only where the entry does not fit: an eviction, which the protocol allows at any moment.
+                drop(vacant.insert(next));
+            }
+        }
+        Ok(answer.unwrap_or_else(|| unreachable!("a step answers")))
+    }
+}
+
+impl Store for MemoryStore {
+    async fn read(&self, key: &Key) -> Answer<Lookup> {
+        let entry = self.entries.get(key).unwrap_or_default();
+        Ok(Lookup::of(Parsed::Entry(entry), self.clock.now(), 0))
+    }
+
+    async fn acquire(&self, key: &Key, token: Token, seen: Seen, lease: Millis) -> Answer<Acquired<Body>> {
+        self.step(key, |entry, now| entry.acquire(now, token, seen, lease))
+    }
+
+    async fn fill(&self, key: &Key, token: Token, sealed: &Sealed) -> Answer<Stored> {
+        self.step(key, |entry, now| entry.fill(now, token, sealed.lifetime, sealed.body.clone()))
+    }
+
+    async fn release(&self, key: &Key, token: Token) -> Answer<()> {
+        self.step(key, |entry, _| (entry.release(token), ()))
+    }
+
+    async fn renew(&self, key: &Key, token: Token, lease: Millis) -> Answer<bool> {
+        self.step(key, |entry, now| entry.renew(now, token, lease))
+    }
+
+    async fn invalidate(&self, key: &Key) -> Answer<()> {
+        self.step(key, |entry, _| (entry.invalidate(), ()))
+    }
+
+    async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
+        self.step(key, |entry, now| (entry.hold(now, token, hold), ()))
+    }
+
+    async fn begin(&self, key: &Key, token: Token, lease: Millis) -> Answer<()> {
+        self.step(key, |entry, now| (entry.begin(now, token, lease), ()))
+    }
+
+    async fn end(&self, key: &Key, token: Token, sealed: Option<&Sealed>) -> Answer<Stored> {
+        let stored = sealed.map(|sealed| (sealed.lifetime, sealed.body.clone()));
+        self.step(key, |entry, now| entry.end(now, token, stored))
+    }
+
+    async fn remaining(&self, key: &Key) -> Answer<Remaining> {
+        Ok(match self.read(key).await? {
+            Lookup::Value(value) => Remaining::until(value.until, self.now()),
+            Lookup::Empty | Lookup::Leased(_) | Lookup::Damaged(_) | Lookup::Fenced => Remaining::Missing,
+        })
+    }
+
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+}

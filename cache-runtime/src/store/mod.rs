@@ -1,0 +1,187 @@
+//! Where entries live: one shape for each store, one method for each step of the protocol.
+//!
+//! What a step does is written down once, in `domain::entry`; `memory` runs it, `redis` sends its script, `off` refuses.
+//! A step that fails may have been executed all the same: the engine counts on neither.
+
+pub(crate) mod memory;
+mod off;
+pub(crate) mod redis;
+
+use bb8_redis::redis::RedisError;
+
+pub(crate) use self::off::Off;
+use self::{memory::MemoryStore, redis::RedisStore};
+use crate::{
+    Remaining,
+    codec::{
+        Sealed,
+        envelope::{Body, Parsed},
+    },
+    domain::{
+        entry::{Acquired, Entry, Lease, Millis, Seen, Stored, Token, Value},
+        key::Key,
+    },
+};
+
+/// Why a step has no answer.
+#[derive(Debug)]
+pub(crate) enum StoreError {
+    /// No connection: nothing was sent, or its fate is unknown.
+    Disconnected,
+    /// No answer in time: its fate is unknown.
+    Timeout,
+    /// The server answered with an error: read-only, out of memory, no permission.
+    Refused(RedisError),
+    /// A value appeared whose bytes are damaged.
+    Damaged,
+    /// There is no store, because the configuration is wrong.
+    Off,
+}
+
+impl StoreError {
+    /// A label for metrics.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::Timeout => "timeout",
+            Self::Refused(_) => "refused",
+            Self::Damaged => "damaged",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    Empty,
+    /// A load is under way, and there is no value beside it.
+    Leased(Lease),
+    Value(Value<Body>),
+    /// A value that cannot be read; its id lets ACQUIRE drop it.
+    Damaged(Token),
+    /// A write is under way.
+    Fenced,
+}
+
+impl Lookup {
+    /// Of an entry that is not settled yet.
+    pub(crate) fn of(parsed: Parsed, now: Millis, server_start: Millis) -> Self {
+        let entry = match parsed {
+            Parsed::Damaged(id) => return Self::Damaged(id),
+            Parsed::Entry(entry) => entry.settle(now, server_start),
+        };
+        match entry {
+            Entry::Missing => Self::Empty,
+            Entry::Lease { lease, .. } => Self::Leased(lease),
+            Entry::Value { value, .. } => Self::Value(value),
+            Entry::Fence { .. } => Self::Fenced,
+        }
+    }
+}
+
+type Answer<T> = Result<T, StoreError>;
+
+/// The steps of the protocol on one key each, every one of them atomic. Durations are milliseconds.
+///
+/// # Cancel safety
+/// A step whose future is dropped may be executed or not, now or a little later.
+pub(crate) trait Store {
+    /// READ: one plain look-up.
+    fn read(&self, key: &Key) -> impl Future<Output = Answer<Lookup>> + Send;
+    /// ACQUIRE: asks for the right to load. Never sent twice with one token.
+    fn acquire(
+        &self,
+        key: &Key,
+        token: Token,
+        seen: Seen,
+        lease: Millis,
+    ) -> impl Future<Output = Answer<Acquired<Body>>> + Send;
+    /// FILL: stores what was loaded where the lease still stands.
+    fn fill(&self, key: &Key, token: Token, sealed: &Sealed) -> impl Future<Output = Answer<Stored>> + Send;
+    /// RELEASE: gives the lease back without a value.
+    fn release(&self, key: &Key, token: Token) -> impl Future<Output = Answer<()>> + Send;
+    /// RENEW: moves the deadline of a lease or fence; false where it does not stand any more.
+    fn renew(&self, key: &Key, token: Token, lease: Millis) -> impl Future<Output = Answer<bool>> + Send;
+    /// INVALIDATE: removes whatever is there but a fence.
+    fn invalidate(&self, key: &Key) -> impl Future<Output = Answer<()>> + Send;
+    /// INVALIDATE or END with a hold: nobody stores for so long.
+    fn hold(&self, key: &Key, token: Token, hold: Millis) -> impl Future<Output = Answer<()>> + Send;
+    /// BEGIN: a writer announces itself. Never sent twice with one token.
+    fn begin(&self, key: &Key, token: Token, lease: Millis) -> impl Future<Output = Answer<()>> + Send;
+    /// END: the writer leaves; where it was alone its value is stored.
+    fn end(
+        &self,
+        key: &Key,
+        token: Token,
+        sealed: Option<&Sealed>,
+    ) -> impl Future<Output = Answer<Stored>> + Send;
+    /// The time that a value has left.
+    fn remaining(&self, key: &Key) -> impl Future<Output = Answer<Remaining>> + Send;
+    /// The time by the store's clock, as well as this process knows it.
+    fn now(&self) -> Millis;
+}
+
+/// The store of one cache.
+#[derive(Debug)]
+pub(crate) enum AnyStore {
+    Memory(MemoryStore),
+    Redis(Box<RedisStore>),
+    Off(Off),
+}
+
+macro_rules! each {
+    ($self:ident, $store:ident => $step:expr) => {
+        match $self {
+            Self::Memory($store) => $step,
+            Self::Redis($store) => $step,
+            Self::Off($store) => $step,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    async fn read(&self, key: &Key) -> Answer<Lookup> {
+        each!(self, store => store.read(key).await)
+    }
+
+    async fn acquire(&self, key: &Key, token: Token, seen: Seen, lease: Millis) -> Answer<Acquired<Body>> {
+        each!(self, store => store.acquire(key, token, seen, lease).await)
+    }
+
+    async fn fill(&self, key: &Key, token: Token, sealed: &Sealed) -> Answer<Stored> {
+        each!(self, store => store.fill(key, token, sealed).await)
+    }
+
+    async fn release(&self, key: &Key, token: Token) -> Answer<()> {
+        each!(self, store => store.release(key, token).await)
+    }
+
+    async fn renew(&self, key: &Key, token: Token, lease: Millis) -> Answer<bool> {
+        each!(self, store => store.renew(key, token, lease).await)
+    }
+
+    async fn invalidate(&self, key: &Key) -> Answer<()> {
+        each!(self, store => store.invalidate(key).await)
+    }
+
+    async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
+        each!(self, store => store.hold(key, token, hold).await)
+    }
+
+    async fn begin(&self, key: &Key, token: Token, lease: Millis) -> Answer<()> {
+        each!(self, store => store.begin(key, token, lease).await)
+    }
+
+    async fn end(&self, key: &Key, token: Token, sealed: Option<&Sealed>) -> Answer<Stored> {
+        each!(self, store => store.end(key, token, sealed).await)
+    }
+
+    async fn remaining(&self, key: &Key) -> Answer<Remaining> {
+        each!(self, store => store.remaining(key).await)
+    }
+
+    fn now(&self) -> Millis {
+        each!(self, store => store.now())
+    }
+}

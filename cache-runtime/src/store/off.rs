@@ -1,0 +1,64 @@
+//! No store: what is left when the configuration is wrong. Every step is refused, so every body runs.
+
+use super::{Answer, Lookup, Store, StoreError};
+use crate::{
+    Remaining,
+    codec::{Sealed, envelope::Body},
+    domain::{
+        entry::{Acquired, Millis, Seen, Stored, Token},
+        key::Key,
+    },
+};
+
+/// The store that holds nothing.
+#[derive(Debug)]
+pub(crate) struct Off {
+    /// What is wrong.
+    pub(crate) reason: String,
+}
+
+impl Store for Off {
+    async fn read(&self, _: &Key) -> Answer<Lookup> {
+        Err(StoreError::Off)
+    }
+
+    async fn acquire(&self, _: &Key, _: Token, _: Seen, _: Millis) -> Answer<Acquired<Body>> {
+        Err(StoreError::Off)
+    }
+
+    async fn fill(&self, _: &Key, _: Token, _: &Sealed) -> Answer<Stored> {
+        Err(StoreError::Off)
+    }
+
+    async fn release(&self, _: &Key, _: Token) -> Answer<()> {
+        Err(StoreError::Off)
+    }
+
+    async fn renew(&self, _: &Key, _: Token, _: Millis) -> Answer<bool> {
+        Err(StoreError::Off)
+    }
+
+    async fn invalidate(&self, _: &Key) -> Answer<()> {
+        Err(StoreError::Off)
+    }
+
+    async fn hold(&self, _: &Key, _: Token, _: Millis) -> Answer<()> {
+        Err(StoreError::Off)
+    }
+
+    async fn begin(&self, _: &Key, _: Token, _: Millis) -> Answer<()> {
+        Err(StoreError::Off)
+    }
+
+    async fn end(&self, _: &Key, _: Token, _: Option<&Sealed>) -> Answer<Stored> {
+        Err(StoreError::Off)
+    }
+
+    async fn remaining(&self, _: &Key) -> Answer<Remaining> {
+        Err(StoreError::Off)
+    }
+
+    fn now(&self) -> Millis {
+        0
+    }
+}

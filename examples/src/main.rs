@@ -1,0 +1,3 @@
+//! The example service: to come.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The attribute on real functions, on both stores.

@@ -1,0 +1,126 @@
+//! Which steps each command consists of.
+
+use std::ffi::OsStr;
+
+use crate::steps::{Failure, Step};
+use crate::workspace;
+
+/// The crate whose features are checked one by one.
+const RUNTIME: &str = "cache-runtime";
+
+/// `cargo xtask test`. What is quick comes first; the tests come last, so that the output ends with
+/// theirs.
+pub(crate) fn of_test(path: Option<&OsStr>) -> Result<Vec<Step>, Failure> {
+    let manifest = workspace::root().join(RUNTIME).join("Cargo.toml");
+    let manifest = std::fs::read_to_string(&manifest)
+        .map_err(|error| Failure(format!("failed to read {}: {error}", manifest.display())))?;
+
+    let mut steps = vec![format(), clippy(), docs()];
+    steps.extend(each_feature_alone(&workspace::features(&manifest)));
+    steps.push(Step::new("macros alone", "cargo check -p cache-macros"));
+    // Doc tests, those of the macro crate too, are part of it. Not nextest, which a fresh machine
+    // does not have.
+    steps.push(Step::new("tests", "cargo test --workspace --all-features").path(path));
+    Ok(steps)
+}
+
+/// `cargo xtask lint`.
+pub(crate) fn of_lint() -> Vec<Step> {
+    let mut steps = vec![format(), clippy(), docs()];
+    if Step::new("cargo-deny", "cargo deny --version").succeeds_silently() {
+        steps.push(Step::new("licences and advisories", "cargo deny check"));
+    } else {
+        eprintln!(
+            "xtask: cargo-deny is not installed, so licences and advisories are NOT checked; to have them checked:\n    \
+             cargo install --locked cargo-deny"
+        );
+    }
+    steps
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn bench(path: Option<&OsStr>, arguments: &[String]) -> Step {
+    let mut step = Step::new("benchmarks", "cargo bench -p cache-benches").path(path);
+    if !arguments.is_empty() {
+        step = step.arguments(["--"]).arguments(arguments);
+    }
+    step
+}
+
+/// Without these, cargo's own message would come late and would not name both.
+pub(crate) fn require_components() -> Result<(), Failure> {
+    let present = |line| Step::new("component", line).succeeds_silently();
+    if present("cargo fmt --version") && present("cargo clippy --version") {
+        return Ok(());
+    }
+    Err(Failure(
+        "rustfmt or clippy is missing; type\n    rustup component add rustfmt clippy".to_owned(),
+    ))
+}
+
+fn format() -> Step {
+    Step::new("format", "cargo fmt --all --check")
+}
+
+fn clippy() -> Step {
+    Step::new(
+        "clippy",
+        "cargo clippy --workspace --all-targets --all-features -- -D warnings",
+    )
+}
+
+fn docs() -> Step {
+    Step::new("docs", "cargo doc --workspace --no-deps --all-features")
+        .variable("RUSTDOCFLAGS", "-D warnings")
+}
+
+/// Unifying features hides that one of them leans on another; so each is built without the rest.
+fn each_feature_alone(features: &[&str]) -> Vec<Step> {
+    let line = format!("cargo check -p {RUNTIME} --no-default-features");
+    let mut steps = vec![Step::new("no feature", &line)];
+    for feature in features {
+        steps.push(
+            Step::new(format!("feature {feature}"), &line).arguments(["--features", feature]),
+        );
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(steps: &[Step]) -> Vec<String> {
+        steps.iter().map(Step::to_string).collect()
+    }
+
+    #[test]
+    fn each_feature_and_none() {
+        let expected = [
+            "cargo check -p cache-runtime --no-default-features",
+            "cargo check -p cache-runtime --no-default-features --features testing",
+            "cargo check -p cache-runtime --no-default-features --features tls",
+        ];
+        assert_eq!(lines(&each_feature_alone(&["testing", "tls"])), expected);
+    }
+
+    #[test]
+    fn the_output_of_test_ends_with_the_tests() {
+        let lines = lines(&of_test(None).unwrap());
+        assert_eq!(lines.first().unwrap(), "cargo fmt --all --check");
+        assert_eq!(
+            lines.last().unwrap(),
+            "cargo test --workspace --all-features"
+        );
+    }
+
+    #[test]
+    fn bench_passes_its_filter_on() {
+        assert_eq!(bench(None, &[]).to_string(), "cargo bench -p cache-benches");
+        let arguments = ["hit/50".to_owned()];
+        assert_eq!(
+            bench(None, &arguments).to_string(),
+            "cargo bench -p cache-benches -- hit/50"
+        );
+    }
+}

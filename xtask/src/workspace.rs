@@ -1,0 +1,67 @@
+//! Where the workspace is, and what xtask needs to know of it.
+
+use std::path::PathBuf;
+
+/// The folder of the root `Cargo.toml`.
+pub(crate) fn root() -> PathBuf {
+    // Cargo says at run time where the package is; what was compiled in may be another checkout
+    // with the same target.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map(PathBuf::from).unwrap_or(package)
+}
+
+/// The names in the `[features]` table of a `Cargo.toml`, without `default`.
+///
+/// A line reader suffices for our own manifest and spares every fresh machine a TOML or JSON
+/// parser.
+pub(crate) fn features(manifest: &str) -> Vec<&str> {
+    manifest
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "[features]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        // Within an array of several lines each line starts with a quote or a bracket.
+        .filter(|line| {
+            line.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        })
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name.trim())
+        .filter(|name| *name != "default")
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_of_a_manifest() {
+        let manifest = r#"
+            [package]
+            name = "x"
+
+            [features]
+            default = ["testing"]
+            # A comment = of no interest.
+            testing = []
+            tls = [
+                "redis/tls",
+                # why = because
+            ]
+            write-behind=["tls"]
+
+            [dependencies]
+            redis = "1"
+        "#;
+        assert_eq!(features(manifest), ["testing", "tls", "write-behind"]);
+        assert_eq!(features("[package]\nname = \"x\"\n"), [""; 0]);
+    }
+
+    #[test]
+    fn the_runtime_has_the_feature_of_the_tests() {
+        let manifest = std::fs::read_to_string(root().join("cache-runtime/Cargo.toml")).unwrap();
+        assert!(features(&manifest).contains(&"testing"));
+    }
+}
