@@ -1,7 +1,7 @@
 //! `#[derive(KeyPart)]`.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{Data, DeriveInput, Fields, Index, Path, parse_quote, spanned::Spanned as _};
 
 pub(crate) fn key_part(item: TokenStream) -> TokenStream {
@@ -16,27 +16,36 @@ fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
                 runtime = meta.value()?.parse()?;
                 return Ok(());
             }
-            Err(meta.error("unknown option\nhelp: write `#[key_part(crate = path)]`"))
+            let name = meta.path.to_token_stream();
+            Err(meta.error(format!("unknown option `{name}`\nhelp: write `#[key_part(crate = path)]`")))
         })?;
     }
     let body = match &input.data {
-        Data::Struct(data) => fields(&runtime, &data.fields)?,
+        Data::Struct(data) => fields(&runtime, &input.ident, &data.fields)?,
         Data::Enum(data) => {
             let mut arms = Vec::new();
+            let mut mistakes: Option<syn::Error> = None;
             for variant in &data.variants {
                 if !matches!(variant.fields, Fields::Unit) {
                     let message =
                         "a variant with fields cannot be part of a key\nhelp: implement `KeyPart` by hand";
-                    return Err(syn::Error::new(variant.span(), message));
+                    let mistake = syn::Error::new(variant.ident.span(), message);
+                    match &mut mistakes {
+                        Some(mistakes) => mistakes.combine(mistake),
+                        None => mistakes = Some(mistake),
+                    }
                 }
                 let name = &variant.ident;
                 let text = name.to_string();
                 arms.push(quote!(Self::#name => #text,));
             }
+            if let Some(mistakes) = mistakes {
+                return Err(mistakes);
+            }
             if arms.is_empty() {
                 return Err(syn::Error::new(
                     input.ident.span(),
-                    "an enum without variants has no values to tell apart",
+                    "an enum without variants has no values to tell apart\nhelp: leave it out of the key",
                 ));
             }
             quote!(#runtime::KeyWriter::text(__key, match self { #(#arms)* });)
@@ -65,7 +74,7 @@ fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
 }
 
 /// A single field is written as it is, so that a newtype has the key of what it wraps.
-fn fields(runtime: &Path, fields: &Fields) -> syn::Result<TokenStream> {
+fn fields(runtime: &Path, name: &syn::Ident, fields: &Fields) -> syn::Result<TokenStream> {
     let members: Vec<_> = fields
         .iter()
         .enumerate()
@@ -80,7 +89,7 @@ fn fields(runtime: &Path, fields: &Fields) -> syn::Result<TokenStream> {
     match members.as_slice() {
         [] => {
             let message = "a struct without fields has no values to tell apart\nhelp: leave it out of the key";
-            Err(syn::Error::new(fields.span(), message))
+            Err(syn::Error::new(name.span(), message))
         }
         [(member, ty)] => Ok(quote_spanned!(ty.span()=> <#ty as #runtime::KeyPart>::write_part(&#member, __key);)),
         many => Ok(many

@@ -1,6 +1,7 @@
 //! Collects every mistake of one attribute, so that one build shows them all.
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
 
 /// The mistakes found so far. Dropped with mistakes that nobody read, it panics in debug builds.
 #[derive(Default)]
@@ -12,6 +13,16 @@ impl Diagnostics {
     /// What is wrong, and what to type instead.
     pub(crate) fn error(&mut self, span: Span, wrong: impl std::fmt::Display, help: impl std::fmt::Display) {
         self.errors.push(syn::Error::new(span, format!("{wrong}\nhelp: {help}")));
+    }
+
+    /// The same, with carets under all of some tokens: a span of its own knows only the first.
+    pub(crate) fn error_on(
+        &mut self,
+        tokens: impl ToTokens,
+        wrong: impl std::fmt::Display,
+        help: impl std::fmt::Display,
+    ) {
+        self.errors.push(syn::Error::new_spanned(tokens, format!("{wrong}\nhelp: {help}")));
     }
 
     /// A mistake that `syn` found.

@@ -55,6 +55,11 @@ impl Deadline {
         Self(tokio::time::Instant::now() + budget)
     }
 
+    /// The same, counted from the start of a measurement.
+    pub(crate) fn of(start: Stopwatch, budget: Duration) -> Self {
+        Self((start.0 + budget).into())
+    }
+
     /// `None` where the deadline passes before the future is ready.
     pub(crate) async fn bound<F: Future>(self, future: F) -> Option<F::Output> {
         tokio::time::timeout_at(self.0, future).await.ok()

@@ -242,6 +242,13 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_can_be_built_where_no_runtime_is() {
+        let cache = Cache::connect("redis://127.0.0.1:1").expect("fit");
+        assert_eq!(cache.health().state, crate::HealthState::Disconnected);
+        assert_eq!(Cache::in_memory().health().state, crate::HealthState::Connected);
+    }
+
+    #[test]
     fn redis_can_be_required() {
         let error = Cache::builder().require_redis().build().expect_err("there is none");
         assert!(error.to_string().contains("set REDIS_URL"), "{error}");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{FnArg, GenericParam, Generics, Ident, Pat, Signature, Type, WherePredicate};
 
 use super::{
@@ -13,12 +13,12 @@ use super::{
 };
 use crate::model::{
     Plan,
-    function::{Companion, Form, mentions},
+    function::{Argument, Companion, Form, mentions},
     key::Root,
     policy::TtlPlan,
 };
 
-pub(super) fn items(plan: &Plan, paths: &Paths) -> TokenStream {
+pub(super) fn items(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let cfgs = cfgs(plan);
     let visibility = &plan.function.visibility;
     match &plan.companion {
@@ -35,11 +35,14 @@ pub(super) fn items(plan: &Plan, paths: &Paths) -> TokenStream {
             let key = key(plan, paths, &Ident::new("__key", name.span()));
             let site = wrapper::site(plan, paths);
             let private = paths.private();
+            // A module or another type of this name is shown beside the function's.
+            let here = Span::call_site().located_at(name.span());
+            let item = quote_spanned!(here=> struct #name {});
             quote! {
                 #(#cfgs)*
                 #[doc(hidden)]
                 #[allow(non_camel_case_types, missing_debug_implementations, dead_code)]
-                #visibility struct #name {}
+                #visibility #item
 
                 #(#cfgs)*
                 #[doc(hidden)]
@@ -123,24 +126,33 @@ pub(super) fn needed(plan: &Plan) -> BTreeSet<usize> {
 
 /// Parameters for those arguments, each by reference.
 fn parameters(plan: &Plan, indices: &BTreeSet<usize>) -> Vec<TokenStream> {
-    let parameter = |&index: &usize| {
-        let argument = &plan.arguments[index];
-        let (ident, ty) = (&argument.ident, borrowed(&argument.ty));
-        match ty {
-            Type::ImplTrait(_) => quote!(#ident: &(#ty)),
-            _ => quote!(#ident: &#ty),
-        }
-    };
-    indices.iter().map(parameter).collect()
+    indices.iter().map(|index| parameter(&plan.arguments[*index])).collect()
+}
+
+/// An argument by reference.
+pub(super) fn parameter(argument: &Argument) -> TokenStream {
+    let (ident, ty) = (&argument.ident, borrowed(&argument.ty));
+    match ty {
+        Type::ImplTrait(_) => quote!(#ident: &(#ty)),
+        _ => quote!(#ident: &#ty),
+    }
 }
 
 /// The generics that some tokens and the key mention, with the bounds that concern them only.
 fn generics_of(plan: &Plan, tokens: &TokenStream) -> Generics {
-    let all = &plan.function.signature.generics;
     let in_key = |ident: &Ident| {
         let mut roots = plan.key.iter().flat_map(|key| key.roots());
         roots.any(|root| matches!(root, Root::Type(found) | Root::Const(found) if found == ident))
     };
+    kept_generics(&plan.function.signature.generics, in_key, tokens)
+}
+
+/// The generics that some tokens mention or that are wanted anyway.
+pub(super) fn kept_generics(
+    all: &Generics,
+    in_key: impl Fn(&Ident) -> bool,
+    tokens: &TokenStream,
+) -> Generics {
     let wanted = |parameter: &GenericParam| match parameter {
         GenericParam::Lifetime(lifetime) => mentions(tokens.clone(), &lifetime.lifetime.ident),
         GenericParam::Type(parameter) => {
@@ -192,7 +204,7 @@ fn self_parameter(plan: &Plan) -> Option<TokenStream> {
 
 fn entry(
     plan: &Plan,
-    paths: &Paths,
+    paths: &Paths<'_>,
     site: &TokenStream,
     key: &TokenStream,
     name: &Ident,
@@ -210,7 +222,7 @@ fn entry(
     let bindings = bindings(plan, indices.iter().copied());
     let cfgs = cfgs(plan);
     let visibility = &plan.function.visibility;
-    let cache = wrapper::cache(plan, &private);
+    let cache = wrapper::cache(plan, paths);
     let (rules, cache_name) = (entry_rules(plan, paths), local("__cache"));
     Some(quote! {
         #(#cfgs)*
@@ -225,7 +237,7 @@ fn entry(
 }
 
 /// What `entry` needs to know for `insert_with`.
-fn entry_rules(plan: &Plan, paths: &Paths) -> TokenStream {
+fn entry_rules(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let private = paths.private();
     let mentions_argument = |tokens: &TokenStream| {
         plan.arguments.iter().flat_map(|argument| &argument.names).any(|name| mentions(tokens.clone(), name))
@@ -234,13 +246,16 @@ fn entry_rules(plan: &Plan, paths: &Paths) -> TokenStream {
     let cache_if = cache_if.filter(|cache_if| !mentions_argument(cache_if));
     match (&plan.policy.ttl, cache_if) {
         (Some(ttl @ (TtlPlan::Class(..) | TtlPlan::For(_) | TtlPlan::Expression(_))), None) => {
-            let ttl = wrapper::fixed_ttl(ttl, &private);
+            let ttl = wrapper::fixed_ttl(ttl, paths);
             quote!(#private::EntryRules::Fixed(#ttl))
         }
         (_, cache_if) => {
             let shape = wrapper::shape(plan, &private);
-            let ttl = wrapper::ttl_rule(plan, &private);
-            let cache_if = cache_if.unwrap_or_else(|| quote!(|_| true));
+            let ttl = wrapper::ttl_rule(plan, paths);
+            let cache_if = match cache_if {
+                Some(_) => wrapper::cache_if(plan),
+                None => quote!(|_| true),
+            };
             let shape_name = local("__shape");
             quote!({
                 let #shape_name = #shape;
@@ -256,7 +271,7 @@ pub(super) fn key_generics(plan: &Plan) -> Generics {
 }
 
 /// Writes the key: the one place where its parts are checked.
-fn key(plan: &Plan, paths: &Paths, name: &Ident) -> Option<TokenStream> {
+fn key(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
     let key = plan.key.as_ref()?;
     let private = paths.private();
     let indices = needed(plan);
@@ -265,7 +280,7 @@ fn key(plan: &Plan, paths: &Paths, name: &Ident) -> Option<TokenStream> {
     let where_clause = &generics.where_clause;
     let bindings = bindings(plan, indices.iter().copied());
     let (cache, writer) = (local("__cache"), local("__key"));
-    let pieces = pieces(plan, &private, key, &writer, None, plan.version);
+    let pieces = pieces(plan, paths, key, &writer, None, plan.version);
     let receiver = self_parameter(plan);
     let cfgs = cfgs(plan);
     Some(quote! {

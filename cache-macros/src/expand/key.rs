@@ -1,10 +1,10 @@
 //! A key plan to the statements that write the key.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{Ident, Index, PathArguments, Type, spanned::Spanned as _};
 
-use super::paths::local;
+use super::paths::{Paths, at, local};
 use crate::{
     model::{
         Plan,
@@ -38,12 +38,13 @@ pub(super) fn borrowed(ty: &Type) -> Type {
 /// With `version`, the key begins with it.
 pub(super) fn pieces(
     plan: &Plan,
-    private: &TokenStream,
+    paths: &Paths<'_>,
     key: &KeyPlan,
     writer: &Ident,
     made: Option<&Ident>,
     version: u32,
 ) -> TokenStream {
+    let private = paths.private();
     let mut first = if version == 0 { String::new() } else { format!("v{version}:") };
     let mut statements = Vec::new();
     for piece in &key.pieces {
@@ -57,7 +58,7 @@ pub(super) fn pieces(
                     let literal = std::mem::take(&mut first);
                     statements.push(quote!(#private::literal(&mut #writer, #literal);));
                 }
-                let part = part(plan, private, root, path, *span, writer, made);
+                let part = part(plan, paths, root, path, *span, writer, made);
                 statements.push(quote! {
                     #private::open(&mut #writer, #stop);
                     #part
@@ -71,7 +72,7 @@ pub(super) fn pieces(
 
 fn part(
     plan: &Plan,
-    private: &TokenStream,
+    paths: &Paths<'_>,
     root: &Root,
     path: &[Step],
     span: Span,
@@ -81,21 +82,36 @@ fn part(
     let value = match root {
         Root::Argument(index) => {
             let Argument { ident, ty, .. } = &plan.arguments[*index];
-            if path.is_empty() && !matches!(borrowed(ty), Type::ImplTrait(_)) {
+            if path.is_empty() {
+                let private = paths.private_at(ty.span());
                 let ty = borrowed(ty);
-                return quote_spanned!(ty.span()=> <#ty as #private::KeyPart>::write_part(&#ident, &mut #writer););
+                let ident = at(ident.to_token_stream(), ty.span());
+                return match &ty {
+                    Type::ImplTrait(_) => {
+                        quote_spanned!(ty.span()=> #private::KeyPart::write_part(&#ident, &mut #writer);)
+                    }
+                    _ => {
+                        quote_spanned!(ty.span()=> <#ty as #private::KeyPart>::write_part(&#ident, &mut #writer);)
+                    }
+                };
             }
-            quote!(#ident)
+            ident.to_token_stream()
         }
         Root::Bound(_, name) => quote!(#name),
         Root::SelfValue => quote!(self),
-        Root::Type(parameter) => return quote!(#private::type_name::<#parameter>(&mut #writer);),
+        Root::Type(parameter) => {
+            let private = paths.private();
+            return quote!(#private::type_name::<#parameter>(&mut #writer););
+        }
         Root::Const(parameter) => quote!({ #parameter }),
         Root::Return => {
             let made = made.cloned().unwrap_or_else(|| local("__made"));
             quote!(#made)
         }
     };
+    let value = at(value, span);
+    // Of the expansion, else the compiler proposes to replace the whole string by a field.
+    let span = Span::call_site().located_at(span);
     let steps = path.iter().map(|step| match step {
         Step::Field(name) => {
             let name = Ident::new(name, span);
@@ -110,6 +126,7 @@ fn part(
             quote_spanned!(span=> .#name())
         }
     });
+    let (private, writer) = (paths.private_at(span), at(writer.to_token_stream(), span));
     quote_spanned!(span=> #private::KeyPart::write_part(&#value #(#steps)*, &mut #writer);)
 }
 

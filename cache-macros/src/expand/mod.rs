@@ -13,16 +13,12 @@ use self::paths::Paths;
 use crate::{
     diag::Diagnostics,
     model::Plan,
-    parse::{
-        function::Function,
-        options::{self, Options},
-    },
+    parse::{function::Function, options::Options},
 };
 
 pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    let end = options::end_of(&tokens);
-    let options = Options::parse(tokens, &mut diagnostics);
+    let options = Options::parse(tokens.clone(), &mut diagnostics);
     let expansion = match syn::parse2::<Function>(item.clone()) {
         Err(error) => {
             // Other mistakes do not matter while the attribute is on something that it cannot be on.
@@ -34,14 +30,14 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
             let runtime = options.runtime.clone();
             let companion = options.companion.clone();
             let key = options.key.clone();
-            match Plan::new(function, options, end, &mut diagnostics) {
+            let mut skip = options.skip.clone().unwrap_or_default();
+            match Plan::new(function, options, tokens, &mut diagnostics) {
                 Ok(plan) => expand(&plan),
-                Err(function) => recover::function(
-                    &function,
-                    &Paths::new(runtime.as_ref()),
-                    companion,
-                    key.as_ref().map(|key| &key.value),
-                ),
+                Err((function, marked)) => {
+                    skip.extend(marked);
+                    let key = key.as_ref().map(|key| &key.value);
+                    recover::function(&function, &Paths::new(runtime.as_ref()), companion, key, &skip)
+                }
             }
         }
     };

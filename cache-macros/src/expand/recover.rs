@@ -1,74 +1,137 @@
 //! On a mistake: the item as written, and a companion that keeps its callers from failing, too.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote};
-use syn::Ident;
+use std::collections::BTreeSet;
 
-use super::paths::Paths;
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, format_ident, quote};
+use syn::{FnArg, Generics, Ident, ReturnType, Signature};
+
+use super::{
+    companion::{kept_generics, parameter},
+    paths::Paths,
+};
 use crate::{
-    model::function::{Companion, arguments, mentions},
+    model::{
+        function::{Argument, Companion, arguments, mentions},
+        key::meant,
+    },
     parse::{Spanned, function::Function, template::Template},
 };
 
 pub(super) fn function(
     function: &Function,
-    paths: &Paths,
+    paths: &Paths<'_>,
     companion: Option<Spanned<Option<Ident>>>,
     key: Option<&Template>,
+    skip: &[Ident],
 ) -> TokenStream {
     let Function { attributes, visibility, signature, body } = function;
     let body = body.as_ref().map_or_else(|| quote!(;), quote::ToTokens::to_token_stream);
     let item = quote!(#(#attributes)* #visibility #signature #body);
-    let (Companion::Type(name), Some(_), Some(_)) =
-        (Companion::new(function, companion), &signature.asyncness, &function.body)
-    else {
+    if signature.asyncness.is_none() || function.body.is_none() {
         return item;
-    };
-    // As many arguments as the key names, as far as it could be read; all of them otherwise.
-    let arguments = arguments(signature);
-    let count = match key {
-        Some(key) => {
-            let named = |argument: &&crate::model::function::Argument| {
-                argument
-                    .names
-                    .iter()
-                    .any(|name| key.placeholders().any(|placeholder| *name == placeholder.root))
-            };
-            arguments.iter().filter(named).count()
-        }
-        None => arguments.len(),
-    };
-    let parameters = (0..count).map(|_| quote!(_: &(impl ?::core::marker::Sized)));
-    let output = match &signature.output {
-        syn::ReturnType::Type(_, output)
-            if signature.generics.params.is_empty() && !mentions_lifetime(output.to_token_stream()) =>
-        {
-            quote!(#output)
-        }
-        _ => quote!(()),
-    };
-    let private = paths.private();
-    let cfgs = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
-    let cfgs: Vec<_> = cfgs.collect();
-    quote! {
-        #item
+    }
+    let cfgs: Vec<_> = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect();
+    let stubs = |entry: &Ident, uncached: &Ident| {
+        let entry = entry_stub(function, paths, key, skip, entry);
+        let uncached = uncached_stub(signature, uncached).map(|uncached| {
+            quote! {
+                #(#cfgs)*
+                #[doc(hidden)]
+                #[allow(dead_code, unreachable_pub, missing_docs, clippy::all)]
+                #visibility #uncached
+            }
+        });
+        quote! {
+            #(#cfgs)*
+            #[doc(hidden)]
+            #[allow(dead_code, unreachable_pub, missing_docs, unused_variables)]
+            #visibility #entry
 
-        #(#cfgs)*
-        #[doc(hidden)]
-        #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
-        #visibility struct #name {}
+            #uncached
+        }
+    };
+    match Companion::new(function, companion) {
+        Companion::None => item,
+        Companion::Methods { entry, uncached, .. } => {
+            let stubs = stubs(&entry, &uncached);
+            quote!(#item #stubs)
+        }
+        Companion::Type(name) => {
+            let stubs = stubs(&format_ident!("entry"), &format_ident!("uncached"));
+            quote! {
+                #item
 
-        #(#cfgs)*
-        #[allow(dead_code, unreachable_pub, missing_docs)]
-        impl #name {
-            #visibility fn entry(#(#parameters),*) -> #private::Entry<#output> {
-                ::core::unreachable!()
+                #(#cfgs)*
+                #[doc(hidden)]
+                #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
+                #visibility struct #name {}
+
+                #(#cfgs)*
+                impl #name {
+                    #stubs
+                }
             }
         }
     }
 }
 
-fn mentions_lifetime(tokens: TokenStream) -> bool {
-    tokens.to_string().contains(['\'', '&'])
-        || mentions(tokens, &Ident::new("impl", proc_macro2::Span::call_site()))
+/// `entry` with the arguments that the key means, as far as it could be read.
+fn entry_stub(
+    function: &Function,
+    paths: &Paths<'_>,
+    key: Option<&Template>,
+    skip: &[Ident],
+    name: &Ident,
+) -> TokenStream {
+    let signature = &function.signature;
+    let arguments = arguments(signature, None);
+    let in_key = in_key(key, skip, &arguments);
+    let receiver = signature.receiver().map(|_| quote!(&self,));
+    let parameters: Vec<_> = in_key.iter().map(|index| parameter(&arguments[*index])).collect();
+    let output = match &signature.output {
+        ReturnType::Type(_, output) if !mentions_borrow(&output.to_token_stream()) => quote!(#output),
+        _ => quote!(()),
+    };
+    let is_placeholder = |ident: &Ident| {
+        key.is_some_and(|key| key.placeholders().any(|placeholder| *ident == placeholder.root))
+    };
+    let generics = kept_generics(&signature.generics, is_placeholder, &quote!(#(#parameters),* #output));
+    let Generics { where_clause, .. } = &generics;
+    let private = paths.private();
+    quote! {
+        fn #name #generics (#receiver #(#parameters),*) -> #private::Entry<#output> #where_clause {
+            ::core::unreachable!()
+        }
+    }
+}
+
+fn in_key(key: Option<&Template>, skip: &[Ident], arguments: &[Argument]) -> BTreeSet<usize> {
+    let Some(key) = key else {
+        let skipped = |argument: &Argument| argument.names.iter().any(|name| skip.contains(name));
+        return (0..arguments.len()).filter(|index| !skipped(&arguments[*index])).collect();
+    };
+    let named =
+        |name: &str| arguments.iter().position(|argument| argument.names.iter().any(|own| own == name));
+    key.placeholders()
+        .filter_map(|placeholder| named(&placeholder.root).or_else(|| meant(&placeholder.root, arguments)))
+        .collect()
+}
+
+/// `None` where no body could have its type.
+fn uncached_stub(signature: &Signature, name: &Ident) -> Option<TokenStream> {
+    if mentions(signature.output.to_token_stream(), &format_ident!("impl")) {
+        return None;
+    }
+    let mut signature = Signature { ident: name.clone(), ..signature.clone() };
+    for input in &mut signature.inputs {
+        if let FnArg::Typed(typed) = input {
+            *typed.pat = syn::parse_quote!(_);
+        }
+    }
+    Some(quote!(#signature { ::core::unreachable!() }))
+}
+
+fn mentions_borrow(tokens: &TokenStream) -> bool {
+    tokens.to_string().contains(['\'', '&']) || mentions(tokens.clone(), &format_ident!("impl"))
 }

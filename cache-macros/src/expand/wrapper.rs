@@ -1,13 +1,13 @@
 //! The function itself: a key, a descriptor and one call into the runtime.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, TokenStreamExt as _, quote, quote_spanned};
 use syn::{Expr, ExprCall, ExprClosure, ExprMethodCall, GenericParam, Ident, Type, spanned::Spanned as _};
 
 use super::{
     companion::{self, body, key_generics, turbofish},
     key::{bindings, pieces},
-    paths::{Paths, local},
+    paths::{Paths, at, local, local_at},
 };
 use crate::{
     model::{
@@ -21,7 +21,7 @@ use crate::{
     parse::target::Target,
 };
 
-pub(super) fn function(plan: &Plan, paths: &Paths) -> TokenStream {
+pub(super) fn function(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let visibility = &plan.function.visibility;
     let attributes = plan.function.attributes.iter().filter(|attribute| !attribute.path().is_ident("expect"));
     let documentation = documentation(plan);
@@ -57,11 +57,11 @@ fn documentation(plan: &Plan) -> Option<TokenStream> {
 }
 
 /// The statements of the wrapper; the last is its value.
-fn call(plan: &Plan, paths: &Paths) -> TokenStream {
+fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let private = paths.private();
     let [cache_name, site_name, shape_name, key_name, bypass_name, rules_name, late_name] =
         ["__cache", "__site", "__shape", "__key", "__bypass", "__rules", "__late"].map(local);
-    let cache = cache(plan, &private);
+    let cache = cache(plan, paths);
     let site = match &plan.companion {
         Companion::Type(name) => quote!(<#name>::__site()),
         Companion::Methods { site, .. } => quote!(Self::#site()),
@@ -71,9 +71,12 @@ fn call(plan: &Plan, paths: &Paths) -> TokenStream {
         }
     };
     let shape = shape(plan, &private);
-    let key = plan.key.as_ref().map(|key| own_key(plan, &private, key));
+    let key = plan.key.as_ref().map(|key| own_key(plan, paths, key));
     let bypass = match &plan.bypass_if {
-        Some(bypass_if) => quote!(let #bypass_name: bool = #bypass_if;),
+        Some(bypass_if) => {
+            let bypass_name = local_at("__bypass", bypass_if.span());
+            quote_spanned!(bypass_if.span()=> let #bypass_name: ::core::primitive::bool = #bypass_if;)
+        }
         None => quote!(let #bypass_name = false;),
     };
     let patterns = bindings(plan, 0..plan.arguments.len());
@@ -83,12 +86,18 @@ fn call(plan: &Plan, paths: &Paths) -> TokenStream {
         let #shape_name = #shape;
     };
     let body = body(plan);
-    let rules = rules(plan, &private);
+    let rules = rules(plan, paths);
     // The span lets a result that cannot be cached be shown on its own tokens.
     let span = output::value(&plan.output).span();
     match &plan.mode {
         Mode::Read => {
-            let read = quote_spanned!(span=> #private::read);
+            let (here, shown, body_name, call_name) =
+                (paths.private_at(span), shown("__cache_shape", span), local("__body"), local("__call"));
+            // The body is made before a name of ours is in scope.
+            let read = quote_spanned! {span=>
+                let #shown = #shape_name;
+                #here::read(#call_name, #shown, #rules_name, #body_name).await
+            };
             quote! {
                 #start
                 let (#key_name, #bypass_name) = {
@@ -97,13 +106,9 @@ fn call(plan: &Plan, paths: &Paths) -> TokenStream {
                     (#key, #bypass_name)
                 };
                 #rules
-                #read(
-                    #private::call(&#cache_name, #site_name, #key_name, #bypass_name),
-                    #shape_name,
-                    #rules_name,
-                    #body,
-                )
-                .await
+                let #call_name = #private::call(&#cache_name, #site_name, #key_name, #bypass_name);
+                let #body_name = #body;
+                #read
             }
         }
         Mode::WriteThrough { .. } | Mode::Invalidate => {
@@ -113,28 +118,26 @@ fn call(plan: &Plan, paths: &Paths) -> TokenStream {
                 Some(key) => quote!(::core::option::Option::Some(#key)),
                 None => quote!(::core::option::Option::None),
             };
-            let targets = early_targets(plan, &private);
+            let targets = early_targets(plan, paths);
             let (argument, rules, finish) = match &plan.mode {
                 Mode::WriteThrough { value: None } => {
-                    let finish = quote_spanned!(span=> #private::finish_storing);
-                    (
-                        None,
-                        rules,
-                        quote!(#finish(#write_name, #shape_name, #rules_name, #output_name, #late_name).await),
-                    )
+                    let (here, shown) = (paths.private_at(span), shown("__cache_shape", span));
+                    let finish = quote_spanned! {span=>
+                        let #shown = #shape_name;
+                        #here::finish_storing(#write_name, #shown, #rules_name, #output_name, #late_name).await
+                    };
+                    (None, rules, finish)
                 }
                 mode => {
                     let argument = match mode {
-                        Mode::WriteThrough { value: Some(value) } => {
-                            Some(store_argument(plan, &private, value))
-                        }
+                        Mode::WriteThrough { value: Some(value) } => Some(store_argument(plan, paths, value)),
                         _ => None,
                     };
                     let finish = quote!(#write_name.finish(#shape_name, #output_name, #late_name).await);
                     (argument, TokenStream::new(), finish)
                 }
             };
-            let late = late_targets(plan, &private);
+            let late = late_targets(plan, paths);
             quote! {
                 #start
                 let (#key_name, #targets_name, #bypass_name) = {
@@ -153,9 +156,14 @@ fn call(plan: &Plan, paths: &Paths) -> TokenStream {
     }
 }
 
+/// A name as if the user had written it at `span`: what is wrong with it is shown once, and there.
+fn shown(name: &str, span: Span) -> Ident {
+    Ident::new(name, span)
+}
+
 /// The writer with the function's own key.
-fn own_key(plan: &Plan, private: &TokenStream, key: &KeyPlan) -> TokenStream {
-    let cache = local("__cache");
+fn own_key(plan: &Plan, paths: &Paths<'_>, key: &KeyPlan) -> TokenStream {
+    let (cache, private) = (local("__cache"), paths.private());
     let arguments = companion::needed(plan);
     let arguments = arguments.iter().map(|index| &plan.arguments[*index].ident);
     let turbofish = turbofish(&key_generics(plan));
@@ -164,7 +172,7 @@ fn own_key(plan: &Plan, private: &TokenStream, key: &KeyPlan) -> TokenStream {
         Companion::Methods { key, .. } => quote!(self.#key #turbofish (&#cache, #(&#arguments),*)),
         Companion::None => {
             let writer = local("__key");
-            let pieces = pieces(plan, private, key, &writer, None, plan.version);
+            let pieces = pieces(plan, paths, key, &writer, None, plan.version);
             quote!({
                 let mut #writer = #private::key(&#cache);
                 #pieces
@@ -175,7 +183,7 @@ fn own_key(plan: &Plan, private: &TokenStream, key: &KeyPlan) -> TokenStream {
 }
 
 /// The descriptor of the function, and its place in the registry.
-pub(super) fn site(plan: &Plan, paths: &Paths) -> TokenStream {
+pub(super) fn site(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let private = paths.private();
     let name = plan.name().to_string();
     let function = quote!(::core::concat!(::core::module_path!(), "::", #name));
@@ -184,7 +192,7 @@ pub(super) fn site(plan: &Plan, paths: &Paths) -> TokenStream {
     let (version, jitter) = (plan.version, plan.policy.jitter);
     let negative_ttl = match &plan.policy.negative_ttl {
         Some(ttl) => {
-            let ttl = fixed_ttl(ttl, &private);
+            let ttl = fixed_ttl(ttl, paths);
             quote!(::core::option::Option::Some(#ttl))
         }
         None => quote!(::core::option::Option::None),
@@ -229,10 +237,16 @@ fn registered_output(plan: &Plan) -> Option<&Type> {
     (!in_impl && !lifetimes && !generic).then_some(&plan.output)
 }
 
-pub(super) fn cache(plan: &Plan, private: &TokenStream) -> TokenStream {
+pub(super) fn cache(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     match &plan.cache {
-        Some(cache) => quote_spanned!(cache.span()=> #private::cache(&(#cache))),
-        None => quote!(#private::current()),
+        Some(cache) => {
+            let private = paths.private_at(cache.span());
+            quote_spanned!(cache.span()=> #private::cache(&(#cache)))
+        }
+        None => {
+            let private = paths.private();
+            quote!(#private::current())
+        }
     }
 }
 
@@ -250,48 +264,61 @@ pub(super) fn shape(plan: &Plan, private: &TokenStream) -> TokenStream {
 }
 
 /// `let __rules = ..;`
-fn rules(plan: &Plan, private: &TokenStream) -> TokenStream {
+fn rules(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let [rules, shape, ttl_name] = ["__rules", "__shape", "__ttl"].map(local);
+    let private = paths.private();
     let cache_if = cache_if(plan);
     match &plan.policy.ttl {
         // Before the body, which may consume what the expression mentions.
         Some(TtlPlan::Expression(_)) => {
-            let ttl = plan.policy.ttl.as_ref().map(|ttl| fixed_ttl(ttl, private));
+            let ttl = plan.policy.ttl.as_ref().map(|ttl| fixed_ttl(ttl, paths));
             quote! {
                 let #ttl_name = #ttl;
                 let #rules = #private::rules(#shape, move |_| #ttl_name, #cache_if);
             }
         }
         _ => {
-            let ttl = ttl_rule(plan, private);
+            let ttl = ttl_rule(plan, paths);
             quote!(let #rules = #private::rules(#shape, #ttl, #cache_if);)
         }
     }
 }
 
-fn cache_if(plan: &Plan) -> TokenStream {
+pub(super) fn cache_if(plan: &Plan) -> TokenStream {
     match &plan.policy.cache_if {
-        Some(cache_if) => cache_if.to_token_stream(),
+        Some(closure @ Expr::Closure(_)) => closure.to_token_stream(),
+        // Called, so that something else than a function is one mistake, not one at each use.
+        Some(function) => {
+            let value = local_at("__value", function.span());
+            quote_spanned!(function.span()=> |#value| #function(#value))
+        }
         None => quote!(|_| true),
     }
 }
 
 /// A closure from the value to its TTL.
-pub(super) fn ttl_rule(plan: &Plan, private: &TokenStream) -> TokenStream {
+pub(super) fn ttl_rule(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
+    let private = paths.private();
     match &plan.policy.ttl {
         Some(TtlPlan::FromValue(ExprClosure { inputs, body, .. })) => {
-            let into = quote_spanned!(body.span()=> ::core::convert::Into::<#private::Ttl>::into);
-            quote!(|#inputs| #into(#body))
+            let into = into_ttl(body, paths);
+            quote!(|#inputs| #into)
         }
         Some(ttl) => {
-            let ttl = fixed_ttl(ttl, private);
+            let ttl = fixed_ttl(ttl, paths);
             quote!(|_| #ttl)
         }
         None => quote!(|_| #private::Ttl::For(::core::time::Duration::ZERO)),
     }
 }
 
-pub(super) fn fixed_ttl(ttl: &TtlPlan, private: &TokenStream) -> TokenStream {
+fn into_ttl(expression: &Expr, paths: &Paths<'_>) -> TokenStream {
+    let private = paths.private_at(expression.span());
+    quote_spanned!(expression.span()=> ::core::convert::Into::<#private::Ttl>::into(#expression))
+}
+
+pub(super) fn fixed_ttl(ttl: &TtlPlan, paths: &Paths<'_>) -> TokenStream {
+    let private = paths.private();
     match ttl {
         TtlPlan::Class(_, variant) => {
             let variant = Ident::new(variant, proc_macro2::Span::call_site());
@@ -301,26 +328,28 @@ pub(super) fn fixed_ttl(ttl: &TtlPlan, private: &TokenStream) -> TokenStream {
             let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             quote!(#private::Ttl::For(::core::time::Duration::from_millis(#millis)))
         }
-        TtlPlan::Expression(expression) => {
-            quote_spanned!(expression.span()=> ::core::convert::Into::<#private::Ttl>::into(#expression))
-        }
+        TtlPlan::Expression(expression) => into_ttl(expression, paths),
         // A closure is called with the value, never evaluated.
         TtlPlan::FromValue(_) => quote!(#private::Ttl::For(::core::time::Duration::ZERO)),
     }
 }
 
 /// The argument that is stored when the body succeeds, encoded before the body consumes it.
-fn store_argument(plan: &Plan, private: &TokenStream, value: &Ident) -> TokenStream {
+fn store_argument(plan: &Plan, paths: &Paths<'_>, value: &Ident) -> TokenStream {
     let write = local("__write");
-    let ttl = ttl_rule(plan, private);
+    let ttl = ttl_rule(plan, paths);
     let cache_if = cache_if(plan);
     let patterns = bindings(plan, 0..plan.arguments.len());
     let reference = plan.arguments.iter().any(|argument| {
         argument.pattern.is_some() && argument.names.contains(value)
             || argument.ident == *value && matches!(argument.ty, Type::Reference(_))
     });
-    let value = if reference { quote!(#value) } else { quote!(&#value) };
-    let argument = quote_spanned!(value.span()=> #private::store_argument);
+    let argument = plan.arguments.iter().find(|argument| argument.names.contains(value));
+    let span = argument.map_or_else(|| value.span(), |argument| argument.ty.span());
+    let private = paths.private_at(span);
+    let value = at(value.to_token_stream(), span);
+    let value = if reference { value } else { quote_spanned!(span=> &#value) };
+    let argument = quote_spanned!(span=> #private::store_argument);
     quote!({
         #(#patterns)*
         #argument(&mut #write, #value, #ttl, #cache_if);
@@ -328,13 +357,13 @@ fn store_argument(plan: &Plan, private: &TokenStream, value: &Ident) -> TokenStr
 }
 
 /// Targets that are known before the body.
-fn early_targets(plan: &Plan, private: &TokenStream) -> TokenStream {
+fn early_targets(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let targets: Vec<TokenStream> = plan
         .targets
         .iter()
         .filter_map(|target| match target {
-            TargetPlan::Text(key) => Some(text_target(plan, private, key, None)),
-            TargetPlan::Entry(target) => Some(entry_target(private, target)),
+            TargetPlan::Text(key) => Some(text_target(plan, paths, key, None)),
+            TargetPlan::Entry(target) => Some(entry_target(paths, target)),
             TargetPlan::TextOfResult(_) | TargetPlan::Made(..) => None,
         })
         .collect();
@@ -345,42 +374,61 @@ fn early_targets(plan: &Plan, private: &TokenStream) -> TokenStream {
 }
 
 /// Targets that need the result.
-fn late_targets(plan: &Plan, private: &TokenStream) -> TokenStream {
+fn late_targets(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let [late, shape, output, made] = ["__late", "__shape", "__output", "__made"].map(local);
+    let private = paths.private();
     let targets: Vec<TokenStream> = plan
         .targets
         .iter()
         .filter_map(|target| match target {
             TargetPlan::Text(_) | TargetPlan::Entry(_) => None,
             TargetPlan::TextOfResult(key) => {
-                let target = text_target(plan, private, key, Some(&made));
+                let target = text_target(plan, paths, key, Some(&made));
                 // Arguments are gone by now; their placeholders were moved into the body.
                 Some(quote!(#private::late(#shape, #made, |#made| #target)))
             }
             TargetPlan::Made(closure, inner) => {
-                let inputs = &closure.inputs;
+                let ExprClosure { inputs_begin, inputs, inputs_end, .. } = closure;
                 let target = match inner {
-                    MadeTarget::Text(key) => text_target(plan, private, key, None),
-                    MadeTarget::Entry(target) => entry_target(private, target),
+                    MadeTarget::Text(key) => text_target(plan, paths, key, None),
+                    MadeTarget::Entry(target) => entry_target(paths, target),
                 };
-                Some(quote!(#private::late(#shape, #made, |#inputs| #target)))
+                Some(quote!(#private::late(#shape, #made, #inputs_begin #inputs #inputs_end #target)))
             }
         })
         .collect();
     if targets.is_empty() {
         return quote!(let #late = ::std::vec::Vec::new(););
     }
+    let patterns = bindings(plan, late_patterns(plan));
     quote! {
         let mut #late = ::std::vec::Vec::new();
         if let ::core::option::Option::Some(#made) = #private::made(#shape, &#output) {
+            #(#patterns)*
             #(#late.push(#targets);)*
         }
     }
 }
 
-fn text_target(plan: &Plan, private: &TokenStream, key: &KeyPlan, made: Option<&Ident>) -> TokenStream {
-    let (cache, writer) = (local("__cache"), local("__target"));
-    let pieces = pieces(plan, private, key, &writer, made, 0);
+/// The patterns that targets of the result name: what they bind was copied into the body, or the compiler objects.
+fn late_patterns(plan: &Plan) -> Vec<usize> {
+    let late = |name: &Ident| {
+        plan.targets.iter().any(|target| match target {
+            TargetPlan::Text(_) | TargetPlan::Entry(_) => false,
+            TargetPlan::TextOfResult(key) => key.binds(name),
+            TargetPlan::Made(_, MadeTarget::Text(key)) => key.binds(name),
+            TargetPlan::Made(closure, MadeTarget::Entry(_)) => mentions(closure.body.to_token_stream(), name),
+        })
+    };
+    let all = plan.arguments.iter().enumerate();
+    all.filter(|(_, argument)| argument.pattern.is_some() && argument.names.iter().any(late))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+fn text_target(plan: &Plan, paths: &Paths<'_>, key: &KeyPlan, made: Option<&Ident>) -> TokenStream {
+    let (cache, writer, private) = (local("__cache"), local("__target"), paths.private());
+    let pieces = pieces(plan, paths, key, &writer, made, 0);
     quote!({
         let mut #writer = #private::target_key();
         #pieces
@@ -389,9 +437,9 @@ fn text_target(plan: &Plan, private: &TokenStream, key: &KeyPlan, made: Option<&
 }
 
 /// `get_user(id)` is `<get_user>::entry(&id)`, each token with the user's span.
-fn entry_target(private: &TokenStream, target: &Target) -> TokenStream {
+fn entry_target(paths: &Paths<'_>, target: &Target) -> TokenStream {
     let entry = match target {
-        Target::Call(ExprCall { func, args, .. }) => {
+        Target::Call(ExprCall { func, args, paren_token, .. }) => {
             let Expr::Path(path) = &**func else { return func.to_token_stream() };
             let mut path = path.path.clone();
             let generics = path.segments.last_mut().map(|last| std::mem::take(&mut last.arguments));
@@ -403,14 +451,19 @@ fn entry_target(private: &TokenStream, target: &Target) -> TokenStream {
                 other => other.to_token_stream(),
             });
             let args = args.iter().map(|arg| quote_spanned!(arg.span()=> &#arg));
-            quote_spanned!(func.span()=> <#path>::entry #generics (#(#args),*))
+            let mut call = quote_spanned!(func.span()=> <#path>::entry #generics);
+            paren_token.surround(&mut call, |call| call.append_separated(args, <syn::Token![,]>::default()));
+            call
         }
-        Target::Method(ExprMethodCall { receiver, method, args, turbofish, .. }) => {
+        Target::Method(ExprMethodCall { receiver, method, args, turbofish, paren_token, .. }) => {
             let method = Ident::new(&format!("{method}_entry"), method.span());
             let args = args.iter().map(|arg| quote_spanned!(arg.span()=> &#arg));
-            quote_spanned!(method.span()=> #receiver.#method #turbofish (#(#args),*))
+            let mut call = quote_spanned!(method.span()=> #receiver.#method #turbofish);
+            paren_token.surround(&mut call, |call| call.append_separated(args, <syn::Token![,]>::default()));
+            call
         }
         Target::Text(_) | Target::Made(..) => TokenStream::new(),
     };
+    let private = paths.private();
     quote!(#private::target(#entry))
 }

@@ -1,11 +1,17 @@
 //! What kind of function it is, its arguments, and what stands beside it.
 
+use std::collections::BTreeSet;
+
 use quote::{ToTokens as _, format_ident};
 use syn::{
     FnArg, GenericArgument, Ident, Pat, PathArguments, ReturnType, Signature, Type, TypeParamBound,
     Visibility, spanned::Spanned as _,
 };
 
+use super::{
+    key::KeyPlan,
+    mode::{Mode, TargetPlan},
+};
 use crate::{
     diag::Diagnostics,
     parse::{Spanned, function::Function},
@@ -31,8 +37,10 @@ pub(crate) struct Argument {
     /// Where it is a pattern: that, with `mut` and `ref` taken off.
     pub(crate) pattern: Option<Pat>,
     pub(crate) ty: Type,
-    /// The first token, for carets.
-    pub(crate) span: proc_macro2::Span,
+    /// As it was written, for carets.
+    pub(crate) written: Pat,
+    /// A pattern that `#[async_trait]` took into the body: nobody sees the names in it.
+    pub(crate) hidden: bool,
 }
 
 /// What stands beside the function.
@@ -84,7 +92,7 @@ pub(crate) fn mentions(tokens: proc_macro2::TokenStream, ident: &Ident) -> bool 
 }
 
 /// The arguments in order, `self` left out.
-pub(crate) fn arguments(signature: &Signature) -> Vec<Argument> {
+pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argument> {
     let typed = signature.inputs.iter().filter_map(|input| match input {
         FnArg::Receiver(_) => None,
         FnArg::Typed(typed) => Some(typed),
@@ -105,9 +113,33 @@ pub(crate) fn arguments(signature: &Signature) -> Vec<Argument> {
                     (ours(), names, Some(pattern))
                 }
             };
-            Argument { ident, names, pattern, ty: (*typed.ty).clone(), span: typed.pat.span() }
+            let hidden = form == Some(Form::Boxed) && ident.to_string().starts_with("__arg");
+            Argument { ident, names, pattern, ty: (*typed.ty).clone(), written: (*typed.pat).clone(), hidden }
         })
         .collect()
+}
+
+/// Names in a pattern cannot be used where `#[async_trait]` has taken the pattern into the body.
+pub(crate) fn check_hidden(
+    arguments: &[Argument],
+    skipped: &BTreeSet<usize>,
+    key: Option<&KeyPlan>,
+    mode: &Option<Mode>,
+    targets: &[TargetPlan],
+    diagnostics: &mut Diagnostics,
+) {
+    let reads = matches!(mode, Some(Mode::Read));
+    let searched =
+        || key.into_iter().chain(targets.iter().filter_map(TargetPlan::text)).any(|key| key.searched);
+    for (index, argument) in arguments.iter().enumerate() {
+        if argument.hidden && !skipped.contains(&index) && (reads || searched()) {
+            diagnostics.error_on(
+                &argument.written,
+                "`#[async_trait]` moves this pattern into the body, where the key cannot see its names",
+                "name the argument, use a part of it as `<pair.0>`, and take it apart in the body",
+            );
+        }
+    }
 }
 
 /// Takes `mut` and `ref` off a pattern, so that it binds references to what it is matched with.
@@ -148,6 +180,8 @@ pub(crate) fn take_skip_markers(signature: &mut Signature, diagnostics: &mut Dia
                     skip = true;
                     return Ok(());
                 }
+                // Nothing else is known; else it would be missing in `key`, too.
+                skip = true;
                 Err(meta.error("unknown marker of an argument\nhelp: write `#[cache(skip)]`"))
             });
             if let Err(error) = known {
@@ -194,7 +228,7 @@ pub(crate) fn check(function: &Function, diagnostics: &mut Diagnostics) -> Optio
     }
     if signature.asyncness.is_some() {
         let output = match &signature.output {
-            ReturnType::Default => syn::parse_quote!(()),
+            ReturnType::Default => syn::parse_quote_spanned!(name.span()=> ()),
             ReturnType::Type(_, output) => (**output).clone(),
         };
         return Some((Form::AsyncFn, output));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::Span;
 use quote::ToTokens as _;
-use syn::{GenericParam, Ident, Signature, Type, spanned::Spanned as _};
+use syn::{GenericParam, Ident, Signature, Type};
 
 use super::function::{Argument, mentions};
 use crate::{
@@ -23,6 +23,12 @@ pub(crate) struct KeyPlan {
     /// As it was written.
     pub(crate) template: String,
     pub(crate) pieces: Vec<Piece>,
+    /// Arguments that a wrong placeholder most likely means.
+    meant: BTreeSet<usize>,
+    /// Wrong placeholders that could mean any argument.
+    unknown: usize,
+    /// A placeholder may be in a pattern that nobody can see.
+    pub(crate) searched: bool,
 }
 
 #[derive(Clone)]
@@ -78,10 +84,12 @@ impl KeyPlan {
         is_target: bool,
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        let mut pieces = Vec::new();
+        let template_text = template.literal.value();
+        let (pieces, meant) = (Vec::new(), BTreeSet::new());
+        let mut plan = Self { template: template_text, pieces, meant, unknown: 0, searched: false };
         for (at, segment) in template.segments.iter().enumerate() {
             match segment {
-                Segment::Literal(literal) => pieces.push(Piece::Literal(literal.clone())),
+                Segment::Literal(literal) => plan.pieces.push(Piece::Literal(literal.clone())),
                 Segment::Placeholder(placeholder) => {
                     let stop = match template.segments.get(at + 1) {
                         None => 0,
@@ -93,10 +101,11 @@ impl KeyPlan {
                                 format!("nothing separates two arguments{}", template.caret(&both)),
                                 "put a `:` between them, else `1` and `23` make the same key as `12` and `3`",
                             );
-                            continue;
+                            0
                         }
                     };
-                    let Some(root) = root(placeholder, template, function, arguments, is_target, diagnostics)
+                    let Some(root) =
+                        plan.root(placeholder, template, function, arguments, is_target, diagnostics)
                     else {
                         continue;
                     };
@@ -106,21 +115,20 @@ impl KeyPlan {
                         && reference.mutability.is_some()
                     {
                         let name = &placeholder.root;
-                        diagnostics.error(
-                            arguments[*index].ty.span(),
+                        diagnostics.error_on(
+                            &arguments[*index].ty,
                             format!(
                                 "`{name}` can change while the function runs, so it cannot be part of a key"
                             ),
                             format!("take `{name}` by value or by `&`"),
                         );
-                        continue;
                     }
                     let path = placeholder.path.clone();
-                    pieces.push(Piece::Part { root, path, stop, span: template.span() });
+                    plan.pieces.push(Piece::Part { root, path, stop, span: template.span() });
                 }
             }
         }
-        Self { template: template.literal.value(), pieces }
+        plan
     }
 
     /// The places of the arguments that are used.
@@ -131,6 +139,11 @@ impl KeyPlan {
                 Root::SelfValue | Root::Type(_) | Root::Const(_) | Root::Return => None,
             })
             .collect()
+    }
+
+    /// Whether a part of it is what an argument's pattern binds to this name.
+    pub(crate) fn binds(&self, name: &Ident) -> bool {
+        self.roots().any(|root| matches!(root, Root::Bound(_, bound) if bound == name))
     }
 
     pub(crate) fn roots(&self) -> impl Iterator<Item = &Root> {
@@ -150,32 +163,44 @@ impl KeyPlan {
         diagnostics: &mut Diagnostics,
     ) {
         let used = self.arguments();
+        let is_open = |index: &usize| {
+            !used.contains(index)
+                && !skipped.contains(index)
+                && !self.meant.contains(index)
+                && !arguments[*index].hidden
+        };
+        let open: Vec<usize> = (0..arguments.len()).filter(is_open).collect();
+        if open.len() <= self.unknown {
+            // The placeholders that are wrong would be these.
+            return;
+        }
         for (index, argument) in arguments.iter().enumerate() {
-            if used.contains(&index) || skipped.contains(&index) {
+            if !open.contains(&index) {
                 continue;
             }
-            let (shown, key, skip) = match argument.names.as_slice() {
+            let (shown, do_not, key, skip) = match argument.names.as_slice() {
                 [] => {
-                    diagnostics.error(
-                        argument.span,
+                    diagnostics.error_on(
+                        &argument.written,
                         format!("an argument of `{function}` has no name, so it can be neither in `key` nor in `skip`"),
                         "give it a name",
                     );
                     continue;
                 }
-                [name] => (format!("`{name}`"), format!("`<{name}>`"), name.to_string()),
+                [name] => (format!("`{name}`"), "does not", format!("`<{name}>`"), name.to_string()),
                 names => {
                     let quoted = names.iter().map(ToString::to_string).collect::<Vec<_>>();
                     (
                         suggest::list(&quoted).replace(" or ", " and "),
+                        "do not",
                         format!("`<{}>`", quoted[0]),
                         quoted[0].clone(),
                     )
                 }
             };
-            diagnostics.error(
-                argument.span,
-                format!("{shown} does not tell entries of `{function}` apart"),
+            diagnostics.error_on(
+                &argument.written,
+                format!("{shown} {do_not} tell entries of `{function}` apart"),
                 format!("add {key} to `key`, or `skip = [{skip}]`"),
             );
         }
@@ -206,6 +231,89 @@ impl KeyPlan {
             }
         }
     }
+
+    fn root(
+        &mut self,
+        placeholder: &Placeholder,
+        template: &Template,
+        function: &Function,
+        arguments: &[Argument],
+        is_target: bool,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Root> {
+        let name = placeholder.root.as_str();
+        let bare = placeholder.path.is_empty();
+        for (index, argument) in arguments.iter().enumerate() {
+            if let Some(bound) = argument.names.iter().find(|bound| *bound == name) {
+                return Some(if argument.pattern.is_none() {
+                    Root::Argument(index)
+                } else {
+                    Root::Bound(index, bound.clone())
+                });
+            }
+        }
+        let signature = &function.signature;
+        for parameter in &signature.generics.params {
+            match parameter {
+                GenericParam::Type(parameter) if bare && parameter.ident == name => {
+                    return Some(Root::Type(parameter.ident.clone()));
+                }
+                GenericParam::Const(parameter) if bare && parameter.ident == name => {
+                    return Some(Root::Const(parameter.ident.clone()));
+                }
+                _ => {}
+            }
+        }
+        let caret = template.caret(&placeholder.at);
+        let (wrong, help) = match name {
+            "self" if signature.receiver().is_some() && !bare => return Some(Root::SelfValue),
+            "self" if signature.receiver().is_some() => {
+                ("`<self>` is the whole object".to_owned(), "name a field: `<self.tenant>`".to_owned())
+            }
+            "return" if is_target => return Some(Root::Return),
+            "return" => (
+                "`key` is needed before there is a result".to_owned(),
+                "use arguments; only targets in `invalidates` can use `<return.id>`".to_owned(),
+            ),
+            _ if arguments.iter().any(|argument| argument.hidden) => {
+                self.searched = true;
+                return None;
+            }
+            _ => {
+                match meant(name, arguments) {
+                    Some(index) => drop(self.meant.insert(index)),
+                    None => self.unknown += 1,
+                }
+                let names: Vec<String> =
+                    arguments.iter().flat_map(|argument| &argument.names).map(ToString::to_string).collect();
+                let otherwise = || match names.is_empty() {
+                    true => format!("`{}` has no arguments: remove it", signature.ident),
+                    false => {
+                        let shown: Vec<String> = names.iter().map(|name| format!("<{name}>")).collect();
+                        format!("use {}", suggest::list(&shown))
+                    }
+                };
+                let help = match suggest::nearest(name, names.iter().map(String::as_str)) {
+                    Some(nearest) => format!("did you mean `<{nearest}>`?"),
+                    None => otherwise(),
+                };
+                (format!("`<{name}>` is not an argument of `{}`", signature.ident), help)
+            }
+        };
+        diagnostics.error(template.span(), format!("{wrong}{caret}"), help);
+        None
+    }
+}
+
+/// The place of the argument whose name is close to this one.
+pub(crate) fn meant(name: &str, arguments: &[Argument]) -> Option<usize> {
+    let names: Vec<(usize, String)> = arguments
+        .iter()
+        .enumerate()
+        .flat_map(|(index, argument)| argument.names.iter().map(move |name| (index, name.to_string())))
+        .collect();
+    let nearest = suggest::nearest(name, names.iter().map(|(_, name)| name.as_str()))?;
+    names.iter().find(|(_, name)| name == nearest).map(|(index, _)| *index)
 }
 
 /// What ends a part. `:` is escaped in every part, another byte in this one only.
@@ -214,69 +322,6 @@ fn stop(literal: &str) -> u8 {
         Some(b':') | None => 0,
         Some(byte) => byte,
     }
-}
-
-fn root(
-    placeholder: &Placeholder,
-    template: &Template,
-    function: &Function,
-    arguments: &[Argument],
-    is_target: bool,
-    diagnostics: &mut Diagnostics,
-) -> Option<Root> {
-    let name = placeholder.root.as_str();
-    let bare = placeholder.path.is_empty();
-    for (index, argument) in arguments.iter().enumerate() {
-        if let Some(bound) = argument.names.iter().find(|bound| *bound == name) {
-            return Some(if argument.pattern.is_none() {
-                Root::Argument(index)
-            } else {
-                Root::Bound(index, bound.clone())
-            });
-        }
-    }
-    let signature = &function.signature;
-    for parameter in &signature.generics.params {
-        match parameter {
-            GenericParam::Type(parameter) if bare && parameter.ident == name => {
-                return Some(Root::Type(parameter.ident.clone()));
-            }
-            GenericParam::Const(parameter) if bare && parameter.ident == name => {
-                return Some(Root::Const(parameter.ident.clone()));
-            }
-            _ => {}
-        }
-    }
-    let caret = template.caret(&placeholder.at);
-    let (wrong, help) = match name {
-        "self" if signature.receiver().is_some() && !bare => return Some(Root::SelfValue),
-        "self" if signature.receiver().is_some() => {
-            ("`<self>` is the whole object".to_owned(), "name a field: `<self.tenant>`".to_owned())
-        }
-        "return" if is_target => return Some(Root::Return),
-        "return" => (
-            "`key` is needed before there is a result".to_owned(),
-            "use arguments; only targets in `invalidates` can use `<return.id>`".to_owned(),
-        ),
-        _ => {
-            let names: Vec<String> =
-                arguments.iter().flat_map(|argument| &argument.names).map(ToString::to_string).collect();
-            let otherwise = || match names.is_empty() {
-                true => format!("`{}` has no arguments: remove it", signature.ident),
-                false => {
-                    let shown: Vec<String> = names.iter().map(|name| format!("<{name}>")).collect();
-                    format!("use {}", suggest::list(&shown))
-                }
-            };
-            let help = match suggest::nearest(name, names.iter().map(String::as_str)) {
-                Some(nearest) => format!("did you mean `<{nearest}>`?"),
-                None => otherwise(),
-            };
-            (format!("`<{name}>` is not an argument of `{}`", signature.ident), help)
-        }
-    };
-    diagnostics.error(template.span(), format!("{wrong}{caret}"), help);
-    None
 }
 
 /// The places of the arguments that `skip` names; contradictions are recorded.
@@ -292,6 +337,7 @@ pub(crate) fn skipped(
     let mut skipped = BTreeSet::new();
     for name in options.skip.iter().flatten().chain(marked) {
         let Some(index) = arguments.iter().position(|argument| argument.names.contains(name)) else {
+            skipped.extend(meant(&name.to_string(), arguments));
             let names: Vec<String> =
                 arguments.iter().flat_map(|argument| &argument.names).map(ToString::to_string).collect();
             let text = name.to_string();

@@ -6,7 +6,7 @@ pub(crate) mod mode;
 pub(crate) mod output;
 pub(crate) mod policy;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use syn::{Expr, Ident, Path, Type};
 
 use self::{
@@ -42,23 +42,23 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `Err` gives the function back, with the mistakes recorded.
+    /// `Err` gives the function back, and the arguments marked as skipped, with the mistakes recorded.
     pub(crate) fn new(
         mut function: Function,
         options: Options,
-        end: Span,
+        written: TokenStream,
         diagnostics: &mut Diagnostics,
-    ) -> Result<Self, Box<Function>> {
+    ) -> Result<Self, (Box<Function>, Vec<Ident>)> {
         let marked = function::take_skip_markers(&mut function.signature, diagnostics);
-        let arguments = function::arguments(&function.signature);
         let checked = function::check(&function, diagnostics);
+        let arguments = function::arguments(&function.signature, checked.as_ref().map(|(form, _)| *form));
         let output = checked.as_ref().map(|(_, output)| output);
         mode::check_transactions(&arguments, diagnostics);
-        let mode = Mode::new(&function, &options, &arguments, output, end, diagnostics);
+        let mode = Mode::new(&function, &options, &arguments, output, written, diagnostics);
         let key =
             options.key.as_ref().map(|key| KeyPlan::new(&key.value, &function, &arguments, diagnostics));
         let skipped = key::skipped(&options, &marked, &function, &arguments, key.as_ref(), diagnostics);
-        if let (Some(key), Some(Mode::Read)) = (&key, &mode) {
+        if let (Some(key), Some(Mode::Read), false) = (&key, &mode, options.broken.contains(&"skip")) {
             key.check_coverage(&function.signature.ident, &arguments, &skipped, diagnostics);
         }
         if let (Some(key), Some(output)) = (&key, output) {
@@ -69,6 +69,7 @@ impl Plan {
             output::check(&function.signature.ident, output, diagnostics);
         }
         let targets = mode::targets(&options, &function, &arguments, diagnostics);
+        function::check_hidden(&arguments, &skipped, key.as_ref(), &mode, &targets, diagnostics);
         let companion = Companion::new(&function, options.companion);
         match (diagnostics.is_empty(), checked, mode, function.body.clone()) {
             (true, Some((form, output)), Some(mode), Some(body)) => Ok(Self {
@@ -87,7 +88,7 @@ impl Plan {
                 version: options.version.map_or(0, |version| version.value),
                 companion,
             }),
-            _ => Err(Box::new(function)),
+            _ => Err((Box::new(function), marked)),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Cache-aside, write-through, or only invalidating: what each needs and forbids.
 
-use proc_macro2::Span;
-use syn::{ExprClosure, Ident, Type, spanned::Spanned as _};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{ExprClosure, Ident, Type};
 
 use super::{
-    function::Argument,
+    function::{Argument, first_type, mentions},
     key::{KeyPlan, Root},
     output,
 };
@@ -41,13 +42,23 @@ pub(crate) enum MadeTarget {
     Entry(Target),
 }
 
+impl TargetPlan {
+    /// The key of a string target.
+    pub(crate) fn text(&self) -> Option<&KeyPlan> {
+        match self {
+            Self::Text(key) | Self::TextOfResult(key) | Self::Made(_, MadeTarget::Text(key)) => Some(key),
+            Self::Entry(_) | Self::Made(_, MadeTarget::Entry(_)) => None,
+        }
+    }
+}
+
 impl Mode {
     pub(crate) fn new(
         function: &Function,
         options: &Options,
         arguments: &[Argument],
         output: Option<&Type>,
-        end: Span,
+        mut written: TokenStream,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let (key, ttl, invalidates) =
@@ -56,16 +67,21 @@ impl Mode {
             forbid_without_key(options, diagnostics);
             return Some(Self::Invalidate);
         }
+        if written.is_empty() {
+            // All of `#[cached]`, without a note that a macro has reported it.
+            let whole = function.signature.ident.span().located_at(Span::call_site());
+            written = Ident::new("cached", whole).to_token_stream();
+        }
         if !key {
             let help = match arguments.iter().find_map(|argument| argument.names.first()) {
                 Some(first) => format!("add `key = \"{}:<{first}>\"`", function.signature.ident),
                 None => format!("add `key = \"{}\"`", function.signature.ident),
             };
-            diagnostics.error(end, "`key` is missing", help);
+            diagnostics.error_on(&written, "`key` is missing", help);
         }
         if !ttl {
-            diagnostics.error(
-                end,
+            diagnostics.error_on(
+                &written,
                 "`ttl` is missing",
                 "add `ttl = \"STANDARD\"` (1 hour), or a duration: `ttl = \"5m\"`",
             );
@@ -75,9 +91,9 @@ impl Mode {
             Some(mode) => match mode.value.as_str() {
                 "write-through" => true,
                 "cache-aside" => {
-                    if let Some(invalidates) = &options.invalidates {
+                    if options.invalidates.is_some() {
                         diagnostics.error(
-                            invalidates.span,
+                            mode.span,
                             "a function that reads cannot invalidate",
                             "remove `mode = \"cache-aside\"`: with `invalidates` the function is write-through",
                         );
@@ -109,14 +125,24 @@ impl Mode {
             },
         };
         if !write {
+            if let Some(output @ Type::Tuple(tuple)) = output
+                && tuple.elems.is_empty()
+            {
+                let name = &function.signature.ident;
+                diagnostics.error_on(
+                    output,
+                    format!("`{name}` returns nothing that could be cached"),
+                    "return the value to cache, or remove `#[cached]`",
+                );
+            }
             return Some(Self::Read);
         }
         let value = match &options.value {
             None => {
                 if let Some(output) = output.filter(|output| output::is_unit(output)) {
                     let name = &function.signature.ident;
-                    diagnostics.error(
-                        output.span(),
+                    diagnostics.error_on(
+                        output,
                         format!("`{name}` returns nothing that could be cached"),
                         "name the argument to cache with `value = \"..\"`, or drop `key` and `ttl` to only invalidate",
                     );
@@ -177,12 +203,64 @@ pub(crate) fn check_transactions(arguments: &[Argument], diagnostics: &mut Diagn
         if let Type::Path(path) = ty
             && path.path.segments.last().is_some_and(|last| last.ident == "Transaction")
         {
-            diagnostics.error(
-                argument.ty.span(),
+            diagnostics.error_on(
+                &argument.ty,
                 "what happens in a transaction is not committed when this function returns",
                 "annotate the function that commits",
             );
         }
+    }
+}
+
+/// A target that needs the result is rendered when the body has taken the arguments.
+fn check_consumed(closure: &ExprClosure, arguments: &[Argument], diagnostics: &mut Diagnostics) {
+    let own = closure.inputs.to_token_stream();
+    for argument in arguments.iter().filter(|argument| is_consumed(&argument.ty)) {
+        for name in argument.names.iter().filter(|name| !mentions(own.clone(), name)) {
+            if let Some(found) = find(closure.body.to_token_stream(), name) {
+                diagnostics.error(found.span(), consumed(name), consumed_help(name));
+            }
+        }
+    }
+}
+
+fn consumed(name: &Ident) -> String {
+    format!("the function has taken `{name}` when its result is there")
+}
+
+fn consumed_help(name: &Ident) -> String {
+    format!("use a part of the result, or take `{name}` by `&`")
+}
+
+/// A variable of this name, not a field.
+fn find(tokens: TokenStream, name: &Ident) -> Option<Ident> {
+    let mut behind_dot = false;
+    tokens.into_iter().find_map(|token| {
+        let is_field = std::mem::replace(
+            &mut behind_dot,
+            matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.'),
+        );
+        match token {
+            TokenTree::Ident(found) => (found == *name && !is_field).then_some(found),
+            TokenTree::Group(group) => find(group.stream(), name),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => None,
+        }
+    })
+}
+
+/// Whether a type is one of those that everybody knows to be moved. What it does not know, the compiler says.
+fn is_consumed(ty: &Type) -> bool {
+    const MOVED: [&str; 12] = [
+        "String", "Vec", "Box", "Arc", "Rc", "HashMap", "HashSet", "BTreeMap", "BTreeSet", "VecDeque",
+        "PathBuf", "Bytes",
+    ];
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            MOVED.iter().any(|moved| last.ident == moved)
+                || last.ident == "Option" && first_type(&last.arguments).is_some_and(is_consumed)
+        }),
+        Type::Tuple(tuple) => tuple.elems.iter().any(is_consumed),
+        _ => false,
     }
 }
 
@@ -204,10 +282,19 @@ pub(crate) fn targets(
             Some(match target {
                 Target::Text(literal) => match text(literal, diagnostics)? {
                     (plan, false) => TargetPlan::Text(plan),
-                    (plan, true) => TargetPlan::TextOfResult(plan),
+                    (plan, true) => {
+                        for index in plan.arguments() {
+                            let Argument { names, ty, .. } = &arguments[index];
+                            if let (true, Some(name)) = (is_consumed(ty), names.first()) {
+                                diagnostics.error(literal.span(), consumed(name), consumed_help(name));
+                            }
+                        }
+                        TargetPlan::TextOfResult(plan)
+                    }
                 },
                 Target::Call(_) | Target::Method(_) => TargetPlan::Entry(target.clone()),
                 Target::Made(closure, inner) => {
+                    check_consumed(closure, arguments, diagnostics);
                     let inner = match &**inner {
                         Target::Text(literal) => MadeTarget::Text(text(literal, diagnostics)?.0),
                         other => MadeTarget::Entry(other.clone()),

@@ -1,7 +1,8 @@
 //! What the function returns, as far as its spelling tells. What it really is the expansion asks the types.
 
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{Ident, Type, spanned::Spanned as _};
+use syn::{Ident, Type};
 
 use super::function::first_type;
 use crate::diag::Diagnostics;
@@ -23,6 +24,25 @@ pub(crate) fn is_unit(output: &Type) -> bool {
     matches!(value(output), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
+/// Whether a type is written with a lifetime other than `'static`.
+fn borrows(tokens: TokenStream) -> bool {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let found = match &token {
+            TokenTree::Punct(quote) if quote.as_char() == '\'' => {
+                !matches!(tokens.peek(), Some(TokenTree::Ident(lifetime)) if lifetime == "static")
+            }
+            TokenTree::Punct(ampersand) => ampersand.as_char() == '&',
+            TokenTree::Group(group) => borrows(group.stream()),
+            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
 pub(crate) fn check(name: &Ident, output: &Type, diagnostics: &mut Diagnostics) {
     match value(output) {
         borrow @ Type::Reference(reference) => {
@@ -34,16 +54,21 @@ pub(crate) fn check(name: &Ident, output: &Type, diagnostics: &mut Diagnostics) 
                 }
                 other => format!("`{0}` or `Arc<{0}>`", other.to_token_stream()),
             };
-            diagnostics.error(
-                borrow.span(),
+            diagnostics.error_on(
+                borrow,
                 format!("`{name}` returns a borrow, which a cache cannot own"),
                 format!("return {owned}"),
             );
         }
-        hidden @ Type::ImplTrait(_) => diagnostics.error(
-            hidden.span(),
+        hidden @ Type::ImplTrait(_) => diagnostics.error_on(
+            hidden,
             format!("`{name}` returns a type without a name, which a cache cannot decode"),
             "name the type",
+        ),
+        other if borrows(other.to_token_stream()) => diagnostics.error_on(
+            other,
+            format!("`{name}` returns a borrow, which a cache cannot own"),
+            "return a type that owns what it holds, such as `String` for `&str`",
         ),
         _ => {}
     }

@@ -21,13 +21,14 @@ impl Parse for Function {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         // `const async fn` and the like are told apart later; everything that is no function is told apart here.
+        let start = input.fork();
         let ahead = input.fork();
         while ahead.peek(syn::Ident::peek_any) && !ahead.peek(Token![fn]) || ahead.peek(syn::LitStr) {
             if ["struct", "enum", "trait", "impl", "mod", "type", "static", "union", "use", "macro_rules"]
                 .iter()
                 .any(|keyword| is_word(&ahead, keyword))
             {
-                return Err(input_error(&ahead));
+                return Err(input_error(&start));
             }
             if ahead.peek(syn::LitStr) {
                 ahead.parse::<syn::LitStr>()?;
@@ -36,7 +37,7 @@ impl Parse for Function {
             }
         }
         if !ahead.peek(Token![fn]) {
-            return Err(input_error(&ahead));
+            return Err(input_error(&start));
         }
         let signature = input.parse()?;
         let body = if input.peek(Token![;]) {

@@ -1,6 +1,5 @@
 //! The options of `#[cached]`, as one table.
 
-use proc_macro2::Span;
 use syn::{
     Expr, Ident, Lit, LitStr, Path, Token,
     ext::IdentExt as _,
@@ -30,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) runtime: Option<Path>,
     /// Options whose value was wrong: they count as given.
     pub(crate) broken: Vec<&'static str>,
+    /// Whether something was no option at all, so that nobody knows which ones are missing.
+    unclear: bool,
 }
 
 const KNOWN: [&str; 14] = [
@@ -72,9 +73,18 @@ impl Options {
         let parsed = (|input: ParseStream<'_>| {
             let mut given = Vec::<Ident>::new();
             while !input.is_empty() {
-                options.option(input, &mut given, diagnostics)?;
-                if !input.is_empty() {
-                    input.parse::<Token![,]>()?;
+                if let Err(error) = options.option(input, &mut given, diagnostics) {
+                    diagnostics.syntax(error);
+                    skip_to_comma(input)?;
+                }
+                if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
+                    continue;
+                }
+                diagnostics.error(input.span(), "a comma is missing", "write `, ` in front of this");
+                let next_is_option = input.peek(Ident::peek_any) && input.peek2(Token![=]);
+                if !next_is_option {
+                    skip_to_comma(input)?;
+                    input.parse::<Option<Token![,]>>()?;
                 }
             }
             Ok(())
@@ -88,7 +98,8 @@ impl Options {
 
     /// Whether an option was given, right or wrong.
     pub(crate) fn given(&self, name: &str) -> bool {
-        self.broken.contains(&name)
+        self.unclear
+            || self.broken.contains(&name)
             || match name {
                 "key" => self.key.is_some(),
                 "ttl" => self.ttl.is_some(),
@@ -103,28 +114,46 @@ impl Options {
         given: &mut Vec<Ident>,
         diagnostics: &mut Diagnostics,
     ) -> syn::Result<()> {
-        let name = input.call(Ident::parse_any).map_err(|error| {
-            syn::Error::new(
-                error.span(),
-                "an option is missing here\nhelp: write `name = value`, such as `ttl = \"5m\"`",
-            )
-        })?;
+        let name = match input.call(Ident::parse_any) {
+            Ok(name) => name,
+            Err(error) if input.peek(LitStr) => {
+                self.broken.push("key");
+                let text = input.parse::<LitStr>()?;
+                let message = format!("this string has no option\nhelp: write `key = {}`", text.token());
+                return Err(syn::Error::new(error.span(), message));
+            }
+            Err(error) => {
+                self.unclear = true;
+                let message = "this is no option\nhelp: write `name = value`, such as `ttl = \"5m\"`";
+                return Err(syn::Error::new(error.span(), message));
+            }
+        };
         let text = name.to_string();
+        let known = KNOWN.iter().copied().find(|known| *known == text);
         let value: Option<Expr> = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             if input.is_empty() || input.peek(Token![,]) {
-                let message = format!("`{text}` has no value\nhelp: write `{text} = ..`");
-                return Err(syn::Error::new(name.span(), message));
+                None
+            } else {
+                let value = input.parse();
+                self.broken.extend(known.filter(|_| value.is_err()));
+                Some(value?)
             }
-            Some(input.parse()?)
-        } else {
+        } else if input.is_empty() || input.peek(Token![,]) {
             None
+        } else {
+            self.broken.extend(known);
+            let example = known.map_or("..", example);
+            let message = format!("`=` is missing after `{text}`\nhelp: write `{text} = {example}`");
+            return Err(syn::Error::new(input.span(), message));
         };
         if LATER.contains(&text.as_str()) {
             diagnostics.error(name.span(), format!("`{text}` is not there yet"), format!("remove `{text}`"));
             return Ok(());
         }
-        let Some(known) = KNOWN.iter().find(|known| **known == text) else {
+        let Some(known) = known else {
+            // Most likely it is the one that would be missing otherwise.
+            self.broken.extend(suggest::nearest(&text, KNOWN));
             let help = suggest::or(&text, KNOWN, || {
                 format!("use one of {}", suggest::list(&KNOWN.map(str::to_owned)))
             });
@@ -137,7 +166,8 @@ impl Options {
         }
         given.push(name.clone());
         let Some(value) = value else {
-            diagnostics.error(name.span(), format!("`{text}` has no value"), format!("write `{text} = ..`"));
+            let help = format!("write `{text} = {}`", example(known));
+            diagnostics.error(name.span(), format!("`{text}` has no value"), help);
             self.broken.push(known);
             return Ok(());
         };
@@ -158,7 +188,7 @@ impl Options {
             }
             "ttl" => self.ttl = Some(Spanned::new(value.clone(), span)),
             "negative_ttl" => self.negative_ttl = Some(Spanned::new(value.clone(), span)),
-            "cache_if" => self.cache_if = Some(Spanned::new(value.clone(), span)),
+            "cache_if" => self.cache_if = Some(Spanned::new(veto(value, diagnostics)?, span)),
             "bypass_if" => self.bypass_if = Some(Spanned::new(value.clone(), span)),
             "cache" => self.cache = Some(Spanned::new(value.clone(), span)),
             "skip" => self.skip = Some(idents(value, diagnostics)?),
@@ -178,10 +208,10 @@ impl Options {
                 };
                 // Every mistake of the list is shown, not only the first.
                 let targets: Vec<_> =
-                    list.elems.iter().map(|element| Target::parse(element, diagnostics)).collect();
-                let targets = targets.into_iter().collect::<Option<Vec<_>>>()?;
-                if targets.is_empty() {
-                    diagnostics.error(span, "`invalidates` is empty", "name a target, or remove it");
+                    list.elems.iter().filter_map(|element| Target::parse(element, diagnostics)).collect();
+                if list.elems.is_empty() {
+                    let help = "name a target, such as `\"users:leaderboard\"`, or remove it";
+                    diagnostics.error_on(list, "`invalidates` is empty", help);
                     return None;
                 }
                 self.invalidates = Some(Spanned::new(targets, span));
@@ -195,12 +225,39 @@ impl Options {
     }
 }
 
+/// Goes on behind something that is no option.
+fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// What a value of an option looks like.
+fn example(option: &str) -> &'static str {
+    match option {
+        "key" => "\"user:<id>\"",
+        "ttl" => "\"5m\"",
+        "negative_ttl" => "\"30s\"",
+        "skip" => "[pool]",
+        "mode" => "\"write-through\"",
+        "value" => "\"user\"",
+        "invalidates" => "[\"users:leaderboard\"]",
+        "jitter" => "0.1",
+        "cache_if" => "|user| ..",
+        "version" => "2",
+        "companion" => "false",
+        "crate" => "::my_crate::cache_runtime",
+        _ => "..",
+    }
+}
+
 fn string(value: &Expr, option: &str, example: &str, diagnostics: &mut Diagnostics) -> Option<LitStr> {
     match value {
         Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => Some(text.clone()),
         other => {
             let help = format!("write `{option} = \"{example}\"`");
-            diagnostics.error(other.span(), format!("`{option}` is not a string"), help);
+            diagnostics.error_on(other, format!("`{option}` is not a string"), help);
             None
         }
     }
@@ -212,9 +269,25 @@ fn idents(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Ident>> {
         _ => None,
     };
     if names.is_none() {
-        diagnostics.error(value.span(), "`skip` is not a list of arguments", "write `skip = [pool]`");
+        diagnostics.error_on(value, "`skip` is not a list of arguments", "write `skip = [pool]`");
     }
     names
+}
+
+/// A closure with one parameter, or a function.
+fn veto(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
+    match value {
+        Expr::Closure(closure) if closure.inputs.len() == 1 => Some(value.clone()),
+        Expr::Path(_) => Some(value.clone()),
+        other => {
+            diagnostics.error_on(
+                other,
+                "`cache_if` is not a closure that gets the value",
+                "write `cache_if = |user| user.is_active`",
+            );
+            None
+        }
+    }
 }
 
 fn ident(value: &Expr) -> Option<Ident> {
@@ -235,8 +308,8 @@ fn jitter(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
     };
     let share = number.filter(|share| (0.0..=1.0).contains(share));
     if share.is_none() {
-        diagnostics.error(
-            value.span(),
+        diagnostics.error_on(
+            value,
             "`jitter` is a share of the TTL, from 0 to 1",
             "write `jitter = 0.1` for up to a tenth",
         );
@@ -251,7 +324,7 @@ fn version(value: &Expr, diagnostics: &mut Diagnostics) -> Option<u32> {
     };
     let version = number.filter(|version| *version > 0);
     if version.is_none() {
-        diagnostics.error(value.span(), "`version` is a whole number from 1", "write `version = 2`");
+        diagnostics.error_on(value, "`version` is a whole number from 1", "write `version = 2`");
     }
     version
 }
@@ -266,7 +339,7 @@ fn companion(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Ident
     let name = ident(value);
     if name.is_none() {
         let help = "write `companion = user_cache`, or `companion = false` for none";
-        diagnostics.error(value.span(), "`companion` is not a name", help);
+        diagnostics.error_on(value, "`companion` is not a name", help);
     }
     name.map(Some)
 }
@@ -275,17 +348,8 @@ fn path(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Path> {
     match value {
         Expr::Path(path) => Some(path.path.clone()),
         other => {
-            diagnostics.error(
-                other.span(),
-                "`crate` is not a path",
-                "write `crate = ::my_crate::cache_runtime`",
-            );
+            diagnostics.error_on(other, "`crate` is not a path", "write `crate = ::my_crate::cache_runtime`");
             None
         }
     }
-}
-
-/// Where a mistake that has no token of its own is shown.
-pub(crate) fn end_of(options: &proc_macro2::TokenStream) -> Span {
-    options.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
 }

@@ -1,6 +1,6 @@
 //! One entry of `invalidates`.
 
-use syn::{Expr, ExprCall, ExprClosure, ExprMethodCall, Lit, LitStr, spanned::Spanned as _};
+use syn::{Expr, ExprCall, ExprClosure, ExprMethodCall, Lit, LitStr};
 
 use crate::diag::Diagnostics;
 
@@ -29,7 +29,7 @@ impl Target {
             }
             Expr::Call(call) => match &*call.func {
                 Expr::Path(path) if path.path.is_ident("tag") => {
-                    diagnostics.error(path.span(), "`tag(..)` is not there yet", "name the keys one by one");
+                    diagnostics.error_on(path, "`tag(..)` is not there yet", "name the keys one by one");
                     None
                 }
                 Expr::Path(_) => Some(Self::Call(call.clone())),
@@ -48,8 +48,8 @@ impl Target {
     }
 
     fn unfit(expr: &Expr, diagnostics: &mut Diagnostics) -> Option<Self> {
-        diagnostics.error(
-            expr.span(),
+        diagnostics.error_on(
+            expr,
             "this is no target of an invalidation",
             "write a key `\"users:leaderboard\"`, a cached function `get_user(id)`, or `|made| get_user(made.id)`",
         );

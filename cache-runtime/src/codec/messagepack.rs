@@ -9,9 +9,7 @@ pub(super) fn encode<V: Serialize>(value: &V, bytes: &mut Vec<u8>) -> Result<(),
     value.serialize(&mut rmp_serde::Serializer::new(bytes).with_struct_map())
 }
 
+/// From the slice itself: a reader would copy every field name on its way.
 pub(super) fn decode<V: DeserializeOwned>(bytes: &[u8]) -> Option<V> {
-    let mut rest = bytes;
-    let value = V::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)).ok()?;
-    // A value of another type can be a prefix of this one.
-    rest.is_empty().then_some(value)
+    rmp_serde::from_slice(bytes).ok()
 }

@@ -72,3 +72,6 @@ pub(crate) fn open<V: DeserializeOwned>(body: &Body) -> Option<V> {
 pub(crate) fn negative<V: DeserializeOwned>() -> Option<V> {
     messagepack::decode(&messagepack::NIL)
 }
+
+#[cfg(test)]
+mod tests;

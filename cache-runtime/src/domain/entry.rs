@@ -109,7 +109,10 @@ pub(crate) enum Seen {
     /// The value of this id is unusable: a lease takes its place.
     Drop(Token),
     /// The value of this id may be served while a new one is loaded.
-    #[expect(dead_code, reason = "a step of the protocol; refresh ahead of expiry will be its caller")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a step of the protocol; refresh ahead of expiry will be its caller")
+    )]
     Keep(Token),
 }
 
@@ -284,3 +287,6 @@ impl<B> Entry<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

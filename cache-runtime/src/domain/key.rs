@@ -320,3 +320,6 @@ displayed!(uuid::Uuid);
 displayed!(chrono::NaiveDate, chrono::NaiveTime, chrono::NaiveDateTime, chrono::DateTime<chrono::Utc>);
 #[cfg(feature = "time")]
 displayed!(time::Date, time::Time, time::PrimitiveDateTime, time::OffsetDateTime);
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ pub(super) struct Load<'a, S, T, C> {
     pub(super) rules: &'a Rules<T, C>,
     /// What the look-up before it has seen.
     pub(super) seen: Seen,
+    /// The look-up and the first ACQUIRE share one budget.
+    pub(super) deadline: Deadline,
 }
 
 /// How it ended.
@@ -84,7 +86,7 @@ where
                 let good_for = leader.send_for();
                 leader.close();
                 let output = self.run(body).await;
-                leader.land(good_for, || self.share(&output));
+                leader.land(self.evidence(&output, good_for), || self.share(&output));
                 Loaded::Bypassed(reason, output)
             }
         }
@@ -94,6 +96,7 @@ where
     async fn turn(&self, leader: &Leader<'_>) -> Turn<S::Value> {
         let Call { engine, site, key, .. } = self.call;
         let mut seen = self.seen;
+        let mut deadline = self.deadline;
         let mut waited = false;
         let mut dropped = false;
         loop {
@@ -101,7 +104,6 @@ where
             let good_for = leader.send_for();
             let mut unsure = Unsure { context: Some(self.call.context()), key, token };
             let lease = millis(engine.config.lease);
-            let deadline = Deadline::after(engine.config.budget);
             let answer = deadline.bound(engine.store.acquire(key, token, seen, lease)).await;
             let answer = answer.unwrap_or(Err(StoreError::Timeout));
             if !matches!(answer, Err(StoreError::Timeout | StoreError::Disconnected)) {
@@ -138,7 +140,10 @@ where
             waited = true;
             match self.wait(leader, held).await {
                 Some(turn) => return turn,
-                None => seen = Seen::Nothing,
+                None => {
+                    seen = Seen::Nothing;
+                    deadline = Deadline::after(engine.config.budget);
+                }
             }
         }
     }
@@ -217,8 +222,16 @@ where
                 started
             }
         };
-        leader.land(good_for, || self.share(&output));
+        leader.land(self.evidence(&output, good_for), || self.share(&output));
         output
+    }
+
+    /// An error is no evidence about a value: everybody may take it, whenever he joined.
+    fn evidence(&self, output: &S::Output, good_for: u32) -> u32 {
+        match self.shape.view(output) {
+            View::Failed => u32::MAX,
+            View::Value(_) | View::Negative => good_for,
+        }
     }
 
     async fn run<B: Future<Output = S::Output>>(&self, body: B) -> S::Output {

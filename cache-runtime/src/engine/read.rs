@@ -127,8 +127,10 @@ where
                 match engine.flights.lead_or_follow(key) {
                     Role::Follow(follower) => follower,
                     Role::Lead(leader) => {
-                        let load = Load { call: &call, shape, rules: &rules, seen };
-                        return match load.lead(leader, pin!(body)).await {
+                        let deadline = Deadline::of(time, engine.config.budget);
+                        let load = Load { call: &call, shape, rules: &rules, seen, deadline };
+                        // Boxed, so that the state of a hit stays small.
+                        return match Box::pin(load.lead(leader, pin!(body))).await {
                             Loaded::Hit(output) => {
                                 engine.count(site, Outcome::HitRemote);
                                 output

@@ -99,6 +99,9 @@ impl Lanes {
             .max_size(u32::try_from(config.lanes).unwrap_or(u32::MAX).max(1))
             .connection_timeout(CONNECT)
             .test_on_check_out(false)
+            // Either would start a task, and a cache can be built where no runtime is.
+            .max_lifetime(None)
+            .idle_timeout(None)
             .build_unchecked(connector);
         let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new())).collect();
         let lanes = Self { config, pool, lanes, next: AtomicUsize::new(0), supervisors: Mutex::default() };
@@ -150,17 +153,14 @@ impl Lanes {
         self.ensure_supervised();
         // Only the very first connect is waited for, so that a service which has just started finds its cache.
         // A lane that was lost later is never waited for.
-        for lane in &self.lanes {
-            let mut tried = lane.tried.subscribe();
-            let ended = async { tried.wait_for(|tried| *tried).await.is_ok() };
-            if Deadline::after(self.config.budget).bound(ended).await != Some(true) {
-                return Err(StoreError::Disconnected);
-            }
-            if let Some(live) = lane.live() {
-                return Ok((lane, live));
-            }
+        let first = &self.lanes[0];
+        let mut tried = first.tried.subscribe();
+        // The sender lives as long as the lane does.
+        let ended = async { tried.wait_for(|tried| *tried).await.is_ok() };
+        if !*first.tried.borrow() {
+            Deadline::after(self.config.budget).bound(ended).await;
         }
-        Err(StoreError::Disconnected)
+        self.pick_live().ok_or(StoreError::Disconnected)
     }
 
     fn pick_live(&self) -> Option<(&Arc<Lane>, Arc<Live>)> {
@@ -318,7 +318,20 @@ impl Supervisor {
         let server_start = if self.trust_snapshots {
             0
         } else {
-            let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+            let info: String = match redis::cmd("INFO").arg("server").query_async(&mut connection).await {
+                Err(error) if error.code() == Some("NOPERM") => {
+                    tracing::warn!(
+                        redis = self.address,
+                        "no permission for INFO: entries that a restart brings back from a snapshot are believed"
+                    );
+                    return Ok(Live {
+                        connection,
+                        server_start: 0,
+                        offset: AtomicI64::new(offset(seconds, micros)),
+                    });
+                }
+                answer => answer?,
+            };
             let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"));
             let uptime = uptime.and_then(|uptime| uptime.trim().parse::<u64>().ok()).unwrap_or(0);
             // Both are whole seconds: one more is certainly not before the start.

@@ -185,3 +185,6 @@ impl Store for AnyStore {
         each!(self, store => store.now())
     }
 }
+
+#[cfg(all(test, unix, feature = "testing"))]
+mod conformance;

@@ -1,0 +1,413 @@
+//! One suite for both stores: the table of the protocol, and random walks in which they must answer alike.
+
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+
+use super::{Lookup, Store, memory::MemoryStore, redis::RedisStore};
+use crate::{
+    Remaining,
+    ambient::Clock,
+    codec::{Seal, Sealed, open, seal},
+    domain::{
+        entry::{Acquired, Lifetime, Millis, Seen, Stored, Token},
+        key::Key,
+        verdict::Fingerprint,
+    },
+    redis::{config::RedisConfig, lanes::LanesConfig},
+    testing::server::RedisServer,
+};
+
+static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
+
+fn redis(server: &RedisServer, trust_snapshots: bool) -> RedisStore {
+    let config = LanesConfig {
+        redis: RedisConfig::from_url(&server.url(), "the server").expect("a URL"),
+        lanes: 2,
+        budget: Duration::from_secs(5),
+        trust_snapshots,
+    };
+    RedisStore::new(config, Clock::default()).expect("a client")
+}
+
+fn memory() -> MemoryStore {
+    MemoryStore::new(64 << 20, 1 << 20, Clock::default())
+}
+
+/// A key of this test's own.
+fn key() -> Key {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    Key::raw(&format!("conformance:{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+const A: Token = Token([1; 16]);
+const B: Token = Token([2; 16]);
+const LEASE: Millis = 60_000;
+const TTL: Millis = 60_000;
+
+fn sealed(id: Token, number: u32, ttl: Millis) -> Sealed {
+    let lifetime = Lifetime { fresh: ttl, total: ttl };
+    let seal_of = Seal { value: Some(&number), id, lifetime, load: 1, fingerprint: Fingerprint(5) };
+    seal(&seal_of, 1 << 20).expect("storable")
+}
+
+fn number(lookup: &Lookup) -> Option<u32> {
+    match lookup {
+        Lookup::Value(value) => open(&value.body),
+        Lookup::Empty | Lookup::Leased(_) | Lookup::Damaged(_) | Lookup::Fenced => None,
+    }
+}
+
+/// Runs a scenario on both stores.
+macro_rules! both {
+    ($($(#[$attribute:meta])* $name:ident;)*) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn in_memory() {
+                super::$name(&super::memory()).await;
+            }
+
+            #[tokio::test]
+            async fn on_redis() {
+                super::$name(&super::redis(&super::SERVER, true)).await;
+            }
+        }
+    )*};
+}
+
+both! {
+    a_lease_is_filled_once;
+    an_invalidated_lease_has_lost;
+    a_second_load_is_told_of_the_first;
+    a_value_that_was_seen_gives_way;
+    a_lease_is_given_back;
+    a_lone_writer_stores;
+    two_writers_store_nothing;
+    an_invalidation_keeps_a_fence;
+    a_hold_keeps_everybody_out;
+    a_value_ends;
+    a_lease_ends;
+    a_lease_is_renewed;
+    a_value_takes_megabytes;
+}
+
+async fn a_lease_is_filled_once(store: &impl Store) {
+    let key = key();
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+    assert_eq!(store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
+    assert!(matches!(store.read(&key).await.unwrap(), Lookup::Leased(lease) if lease.token == A));
+    assert_eq!(store.remaining(&key).await.unwrap(), Remaining::Missing);
+    assert_eq!(store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap(), Stored::Yes);
+    let found = store.read(&key).await.unwrap();
+    assert_eq!(number(&found), Some(7));
+    assert!(matches!(found, Lookup::Value(value) if value.id == A && value.until - value.created == TTL));
+    assert_eq!(store.fill(&key, A, &sealed(A, 8, TTL)).await.unwrap(), Stored::Lost);
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(7));
+    let left = store.remaining(&key).await.unwrap();
+    assert!(matches!(left, Remaining::For(left) if left > Duration::from_secs(50)), "{left:?}");
+}
+
+async fn an_invalidated_lease_has_lost(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    store.invalidate(&key).await.unwrap();
+    assert_eq!(store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap(), Stored::Lost);
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+}
+
+async fn a_second_load_is_told_of_the_first(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    let busy = store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap();
+    let Acquired::Busy(lease) = busy else { panic!("{busy:?}") };
+    let left = lease.until.saturating_sub(store.now());
+    assert!(lease.token == A && left > LEASE - 10_000 && left <= LEASE, "{left}");
+    store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap();
+    let found = store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap();
+    assert!(matches!(&found, Acquired::Found(value) if open::<u32>(&value.body) == Some(7)), "{found:?}");
+}
+
+async fn a_value_that_was_seen_gives_way(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap();
+    assert_eq!(store.acquire(&key, B, Seen::Keep(A), LEASE).await.unwrap(), Acquired::Granted);
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(7), "kept beside the lease");
+    store.release(&key, B).await.unwrap();
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(7));
+    assert_eq!(store.acquire(&key, B, Seen::Drop(A), LEASE).await.unwrap(), Acquired::Granted);
+    assert!(matches!(store.read(&key).await.unwrap(), Lookup::Leased(_)));
+    assert_eq!(store.fill(&key, B, &sealed(B, 8, TTL)).await.unwrap(), Stored::Yes);
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(8));
+}
+
+async fn a_lease_is_given_back(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    store.release(&key, B).await.unwrap();
+    assert!(matches!(store.read(&key).await.unwrap(), Lookup::Leased(_)), "not B's to give back");
+    store.release(&key, A).await.unwrap();
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+}
+
+async fn a_lone_writer_stores(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap();
+    store.begin(&key, A, LEASE).await.unwrap();
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Fenced);
+    assert_eq!(store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap(), Acquired::Fenced);
+    assert_eq!(store.fill(&key, B, &sealed(B, 1, TTL)).await.unwrap(), Stored::Lost);
+    assert!(store.renew(&key, A, LEASE).await.unwrap());
+    assert_eq!(store.end(&key, A, Some(&sealed(A, 7, TTL))).await.unwrap(), Stored::Yes);
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(7));
+    assert_eq!(store.end(&key, A, Some(&sealed(A, 8, TTL))).await.unwrap(), Stored::Lost);
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty, "a late END invalidates");
+}
+
+async fn two_writers_store_nothing(store: &impl Store) {
+    let key = key();
+    store.begin(&key, A, LEASE).await.unwrap();
+    store.begin(&key, B, LEASE).await.unwrap();
+    assert_eq!(store.end(&key, A, Some(&sealed(A, 7, TTL))).await.unwrap(), Stored::Lost);
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Fenced);
+    assert_eq!(store.end(&key, B, Some(&sealed(B, 8, TTL))).await.unwrap(), Stored::Lost);
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+}
+
+async fn an_invalidation_keeps_a_fence(store: &impl Store) {
+    let key = key();
+    store.begin(&key, A, LEASE).await.unwrap();
+    store.invalidate(&key).await.unwrap();
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Fenced);
+    assert_eq!(store.end(&key, A, Some(&sealed(A, 7, TTL))).await.unwrap(), Stored::Lost);
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+}
+
+async fn a_hold_keeps_everybody_out(store: &impl Store) {
+    let key = key();
+    store.begin(&key, A, LEASE).await.unwrap();
+    store.hold(&key, A, 400).await.unwrap();
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Fenced);
+    assert_eq!(store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap(), Acquired::Fenced);
+    wait_for(Duration::from_millis(450)).await;
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+}
+
+async fn a_value_ends(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    store.fill(&key, A, &sealed(A, 7, 300)).await.unwrap();
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(7));
+    wait_for(Duration::from_millis(350)).await;
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+    assert_eq!(store.remaining(&key).await.unwrap(), Remaining::Missing);
+}
+
+async fn a_lease_ends(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, 200).await.unwrap();
+    wait_for(Duration::from_millis(250)).await;
+    assert_eq!(store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
+    assert_eq!(store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap(), Stored::Lost);
+}
+
+async fn a_lease_is_renewed(store: &impl Store) {
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, 300).await.unwrap();
+    assert!(store.renew(&key, A, LEASE).await.unwrap());
+    assert!(!store.renew(&key, B, LEASE).await.unwrap());
+    wait_for(Duration::from_millis(350)).await;
+    assert_eq!(store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap(), Stored::Yes);
+}
+
+async fn a_value_takes_megabytes(store: &impl Store) {
+    let key = key();
+    let text = "x".repeat((1 << 20) - 200);
+    let lifetime = Lifetime { fresh: TTL, total: TTL };
+    let seal_of = Seal { value: Some(&text), id: A, lifetime, load: 1, fingerprint: Fingerprint(5) };
+    let sealed = seal(&seal_of, 1 << 20).expect("storable");
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    assert_eq!(store.fill(&key, A, &sealed).await.unwrap(), Stored::Yes);
+    let found = store.read(&key).await.unwrap();
+    assert!(matches!(found, Lookup::Value(value) if open::<String>(&value.body).as_deref() == Some(&*text)));
+}
+
+/// Both stores take their time from a wall clock that no test can move for Redis.
+async fn wait_for(time: Duration) {
+    crate::ambient::sleep(time).await;
+}
+
+/// One step of a random walk.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Acquire(Token, Seen),
+    Fill(Token),
+    Release(Token),
+    Renew(Token),
+    Invalidate,
+    Hold(Token),
+    Begin(Token),
+    End(Token, bool),
+}
+
+/// What a step answered, with everything that differs between two clocks left out.
+async fn answer(store: &impl Store, key: &Key, step: Move) -> String {
+    match step {
+        Move::Acquire(token, seen) => match store.acquire(key, token, seen, LEASE).await.unwrap() {
+            Acquired::Busy(lease) => format!("busy {:?}", lease.token),
+            Acquired::Found(value) => format!("found {:?} {:?}", value.id, open::<u32>(&value.body)),
+            other @ (Acquired::Granted | Acquired::Fenced) => format!("{other:?}"),
+        },
+        Move::Fill(token) => format!("{:?}", store.fill(key, token, &sealed(token, 7, TTL)).await.unwrap()),
+        Move::Release(token) => format!("{:?}", store.release(key, token).await.unwrap()),
+        Move::Renew(token) => format!("{:?}", store.renew(key, token, LEASE).await.unwrap()),
+        Move::Invalidate => format!("{:?}", store.invalidate(key).await.unwrap()),
+        Move::Hold(token) => format!("{:?}", store.hold(key, token, LEASE).await.unwrap()),
+        Move::Begin(token) => format!("{:?}", store.begin(key, token, LEASE).await.unwrap()),
+        Move::End(token, stores) => {
+            let sealed = stores.then(|| sealed(token, 8, TTL));
+            format!("{:?}", store.end(key, token, sealed.as_ref()).await.unwrap())
+        }
+    }
+}
+
+fn state(lookup: &Lookup) -> String {
+    match lookup {
+        Lookup::Leased(lease) => format!("leased {:?}", lease.token),
+        Lookup::Value(value) => format!("value {:?} {:?}", value.id, open::<u32>(&value.body)),
+        other @ (Lookup::Empty | Lookup::Damaged(_) | Lookup::Fenced) => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_stores_answer_alike_on_random_walks() {
+    let (memory, redis) = (memory(), redis(&SERVER, true));
+    let token = || prop::sample::select((1..=4).map(|byte| Token([byte; 16])).collect::<Vec<_>>());
+    let seen = prop_oneof![Just(Seen::Nothing), token().prop_map(Seen::Drop), token().prop_map(Seen::Keep),];
+    let step = prop_oneof![
+        4 => (token(), seen).prop_map(|(token, seen)| Move::Acquire(token, seen)),
+        4 => token().prop_map(Move::Fill),
+        1 => token().prop_map(Move::Release),
+        1 => token().prop_map(Move::Renew),
+        1 => Just(Move::Invalidate),
+        1 => token().prop_map(Move::Hold),
+        2 => token().prop_map(Move::Begin),
+        3 => (token(), any::<bool>()).prop_map(|(token, stores)| Move::End(token, stores)),
+    ];
+    let walks = proptest::collection::vec(step, 1..40);
+    let mut runner = TestRunner::default();
+    for _ in 0..150 {
+        let walk = walks.new_tree(&mut runner).expect("a walk").current();
+        let key = key();
+        for (at, &step) in walk.iter().enumerate() {
+            let answers = (answer(&memory, &key, step).await, answer(&redis, &key, step).await);
+            let found = (memory.read(&key).await.unwrap(), redis.read(&key).await.unwrap());
+            assert_eq!(
+                (&answers.0, state(&found.0)),
+                (&answers.1, state(&found.1)),
+                "in memory and on Redis, at step {at} of {walk:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_key_has_a_ttl() {
+    let store = redis(&SERVER, true);
+    let ttl = |key: &Key| SERVER.command::<i64>(&[b"PTTL".as_slice(), key.as_bytes()]);
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    assert!((LEASE as i64 - 5_000..=LEASE as i64).contains(&ttl(&key)));
+    store.fill(&key, A, &sealed(A, 7, 3 * TTL)).await.unwrap();
+    assert!((2 * TTL as i64..=3 * TTL as i64).contains(&ttl(&key)), "the value's");
+    store.acquire(&key, B, Seen::Keep(A), 5 * TTL).await.unwrap();
+    assert!(ttl(&key) > 4 * TTL as i64, "the later of the two");
+    store.release(&key, B).await.unwrap();
+    assert!(ttl(&key) <= 3 * TTL as i64);
+    store.begin(&key, A, LEASE).await.unwrap();
+    assert!((1..=LEASE as i64).contains(&ttl(&key)));
+    store.hold(&key, B, 2 * LEASE).await.unwrap();
+    assert!(ttl(&key) > LEASE as i64, "the latest writer's");
+}
+
+#[tokio::test]
+async fn foreign_values_are_misses_and_are_replaced() {
+    let store = redis(&SERVER, true);
+    let foreign: [&[&str]; 5] = [
+        &["SET", "KEY", "hello"],
+        &["SET", "KEY", ""],
+        &["RPUSH", "KEY", "a"],
+        &["HSET", "KEY", "a", "b"],
+        &[
+            "SET",
+            "KEY",
+            "{\"json\": [1, 2, 3], \"long\": \"0123456789012345678901234567890123456789012345678901\"}",
+        ],
+    ];
+    for command in foreign {
+        let key = key();
+        let text = key.to_string();
+        let words: Vec<&str> =
+            command.iter().map(|word| if *word == "KEY" { &*text } else { *word }).collect();
+        SERVER.cli(&words);
+        assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty, "{command:?}");
+        assert_eq!(store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
+        assert_eq!(store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap(), Stored::Yes);
+        assert_eq!(number(&store.read(&key).await.unwrap()), Some(7), "{command:?}");
+        SERVER.cli(&["DEL", &text]);
+        SERVER.cli(&words);
+        store.invalidate(&key).await.unwrap();
+        assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_value_is_a_miss_and_is_replaced() {
+    let store = redis(&SERVER, true);
+    let key = key();
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap();
+    SERVER.command::<()>(&[b"SETRANGE".as_slice(), key.as_bytes(), b"94", b"\x09"]);
+    let Lookup::Damaged(id) = store.read(&key).await.unwrap() else { panic!("it has a checksum") };
+    assert_eq!(store.acquire(&key, B, Seen::Drop(id), LEASE).await.unwrap(), Acquired::Granted);
+    assert_eq!(store.fill(&key, B, &sealed(B, 8, TTL)).await.unwrap(), Stored::Yes);
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(8));
+}
+
+#[tokio::test]
+async fn the_scripts_come_back_after_a_flush() {
+    let store = redis(&SERVER, true);
+    let key = key();
+    SERVER.cli(&["SCRIPT", "FLUSH"]);
+    assert_eq!(store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
+    SERVER.cli(&["SCRIPT", "FLUSH"]);
+    assert_eq!(store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap(), Stored::Yes);
+}
+
+/// Rule 11: a restart from a snapshot brings back what had been invalidated.
+#[tokio::test]
+async fn a_value_from_before_the_restart_is_void() {
+    let server = RedisServer::start();
+    let key = key();
+    {
+        let store = redis(&server, true);
+        store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+        store.fill(&key, A, &sealed(A, 7, 10 * TTL)).await.unwrap();
+    }
+    server.cli(&["SAVE"]);
+    // Whole seconds is how exactly the start of a server is known.
+    wait_for(Duration::from_millis(1_100)).await;
+    server.kill();
+    server.restart();
+    let trusting = redis(&server, true);
+    assert_eq!(number(&trusting.read(&key).await.unwrap()), Some(7), "the snapshot has it");
+    let store = redis(&server, false);
+    assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
+    assert_eq!(store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
+}

@@ -1,0 +1,144 @@
+//! The shape of the source: who imports whom, and what stands nowhere.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// From left to right: a module imports from its own ring and from rings before it, and those that share a ring
+/// with others on one line do not know each other.
+const RINGS: [&[&str]; 7] = [
+    &["error", "domain"],
+    &["ambient"],
+    &["codec", "metrics", "resilience", "redis"],
+    &["store", "flight"],
+    &["engine"],
+    &["cache", "registry", "builder", "entry"],
+    &["testing", "__private"],
+];
+
+/// Rings whose modules may know each other.
+const OPEN: [usize; 2] = [0, 5];
+
+/// Arrows that go right, each with its reason.
+const EXCEPTIONS: [(&str, &str, &str); 2] = [
+    ("redis", "store", "the answer of a lane is a `StoreError`"),
+    ("builder", "testing", "the test clock sets the clock of a builder"),
+];
+
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let mut found = Vec::new();
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn ring(module: &str) -> Option<usize> {
+    RINGS.iter().position(|ring| ring.contains(&module))
+}
+
+/// The names after `crate::` in the code of a file.
+fn imported(source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = source;
+    while let Some(at) = rest.find("crate::") {
+        rest = &rest[at + "crate::".len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            names.push(first_word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut start = true;
+        for (at, character) in list.char_indices() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => start = true,
+                _ if start && depth == 0 && !character.is_whitespace() => {
+                    names.push(first_word(&list[at..]));
+                    start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+fn first_word(text: &str) -> String {
+    text.chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect()
+}
+
+#[test]
+fn imports_go_left() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cache-runtime/src");
+    let mut seen = 0;
+    for path in sources("cache-runtime/src") {
+        let inside = path.strip_prefix(&root).expect("inside").to_string_lossy().into_owned();
+        if inside == "lib.rs" || inside.contains("tests") || inside.contains("conformance") {
+            continue;
+        }
+        let module = first_word(&inside);
+        let Some(from) = ring(&module) else { panic!("{inside} has no ring: add `{module}` to the table") };
+        for name in imported(&fs::read_to_string(&path).expect("text")) {
+            let Some(to) = ring(&name) else { continue };
+            seen += 1;
+            let same = module == name;
+            let neighbours = from == to && OPEN.contains(&from);
+            let excepted = EXCEPTIONS.iter().any(|(left, right, _)| *left == module && *right == name);
+            assert!(
+                same || to < from || neighbours || excepted,
+                "{inside} imports `{name}`, which is to its right"
+            );
+        }
+    }
+    assert!(seen > 60, "only {seen} imports were seen: the reader of `use` lines is broken");
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for path in sources("cache-runtime/src/domain") {
+        let source = fs::read_to_string(&path).expect("text");
+        for impure in
+            ["async ", "tokio", "redis::", "std::time::Instant", "SystemTime", "std::fs", "std::net"]
+        {
+            assert!(!source.contains(impure), "{} holds `{impure}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn expansions_name_the_private_surface_and_core_only() {
+    for path in sources("cache-macros/src/expand") {
+        let source = fs::read_to_string(&path).expect("text");
+        let outside = source.matches("::cache_runtime").count();
+        let allowed = usize::from(path.ends_with("paths.rs"));
+        assert_eq!(outside, allowed, "{} names the runtime itself", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_unfinished() {
+    for folder in ["cache-macros/src", "cache-runtime/src", "examples/src", "xtask/src", "benches", "tests"] {
+        for path in sources(folder) {
+            if path.ends_with("tidy.rs") {
+                continue;
+            }
+            let source = fs::read_to_string(&path).expect("text");
+            for unfinished in ["todo!(", "unimplemented!(", "FIXME", "#[ignore]"] {
+                assert!(!source.contains(unfinished), "{} holds `{unfinished}`", path.display());
+            }
+        }
+    }
+}
