@@ -66,7 +66,8 @@ impl CacheBuilder {
     /// # Errors
     /// Where a variable cannot be parsed; the error names it.
     pub fn from_env() -> Result<Self, Error> {
-        Self::from_variables(&|name| std::env::var(name).ok())
+        // Empty is not set: compose files write `REDIS_URL=${REDIS_URL:-}`.
+        Self::from_variables(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
     fn from_variables(variable: &impl Fn(&str) -> Option<String>) -> Result<Self, Error> {

@@ -28,6 +28,8 @@ pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 pub(crate) struct Flights {
     shards: [Mutex<HashMap<Key, Arc<Flight>>>; 16],
     hasher: RandomState,
+    /// Held while somebody who leads a flight is about to wait for another one.
+    waiting: Mutex<()>,
     /// How many there are: most of the time none, and then nobody takes a lock.
     flying: AtomicUsize,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Flights {
 struct Flight {
     state: Mutex<State>,
     landed: Notify,
+    /// The flights that the task which leads this one is waiting for.
+    waits_for: Mutex<Vec<Arc<Self>>>,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +79,12 @@ pub(crate) struct Follower {
 
 impl Default for Flights {
     fn default() -> Self {
-        Self { shards: Default::default(), hasher: RandomState::new(), flying: AtomicUsize::new(0) }
+        Self {
+            shards: Default::default(),
+            hasher: RandomState::new(),
+            waiting: Mutex::default(),
+            flying: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -99,6 +108,23 @@ impl Flights {
         shard.insert(key.clone(), Arc::clone(&flight));
         self.flying.fetch_add(1, Ordering::Release);
         Role::Lead(Leader { flights: self, key: key.clone(), flight })
+    }
+
+    /// Announces that this task waits for a flight. `None`: the flight, directly or through others, waits for one that
+    /// this task leads, so that nobody would ever land.
+    pub(crate) fn wait_for(&self, follower: &Follower) -> Option<Waiting> {
+        let led = led_here();
+        if led.is_empty() {
+            return Some(Waiting { led, flight: None });
+        }
+        let _alone = lock(&self.waiting);
+        if led.iter().any(|led| waits_for(&follower.flight, led)) {
+            return None;
+        }
+        for led in &led {
+            lock(&led.waits_for).push(Arc::clone(&follower.flight));
+        }
+        Some(Waiting { led, flight: Some(Arc::clone(&follower.flight)) })
     }
 
     /// How many flights are under way.
@@ -138,6 +164,30 @@ impl Leader<'_> {
         }
         if let Some(shared) = share() {
             lock(&self.flight.state).outcome = Some(Outcome::Value { shared, good_for });
+        }
+    }
+}
+
+/// Whether the leader of `flight` waits, directly or through others, for `other`.
+fn waits_for(flight: &Arc<Flight>, other: &Arc<Flight>) -> bool {
+    Arc::ptr_eq(flight, other) || lock(&flight.waits_for).iter().any(|next| waits_for(next, other))
+}
+
+/// A wait of somebody who leads; over when dropped.
+#[must_use = "the wait is over when it is dropped"]
+pub(crate) struct Waiting {
+    led: Vec<Arc<Flight>>,
+    flight: Option<Arc<Flight>>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some(flight) = &self.flight else { return };
+        for led in &self.led {
+            let mut waits_for = lock(&led.waits_for);
+            if let Some(at) = waits_for.iter().position(|next| Arc::ptr_eq(next, flight)) {
+                waits_for.swap_remove(at);
+            }
         }
     }
 }
@@ -194,28 +244,34 @@ tokio::task_local! {
 #[derive(Debug)]
 struct Led {
     key: Key,
+    flight: Arc<Flight>,
     outer: Option<Arc<Self>>,
 }
 
 /// Whether this task is running the load of `key` right now: then waiting for it would be waiting for oneself.
 pub(crate) fn leads(key: &Key) -> bool {
     let leads = LEADING.try_with(|led| {
-        let mut next = Some(led);
-        while let Some(led) = next {
-            if led.key == *key {
-                return true;
-            }
-            next = led.outer.as_ref();
-        }
-        false
+        std::iter::successors(Some(led), |led| led.outer.as_ref()).any(|led| led.key == *key)
     });
     leads.unwrap_or(false)
 }
 
-/// Runs the load of `key`.
-pub(crate) async fn leading<F: Future>(key: &Key, load: F) -> F::Output {
-    let outer = LEADING.try_with(Arc::clone).ok();
-    LEADING.scope(Arc::new(Led { key: key.clone(), outer }), load).await
+/// The flights that this task leads.
+fn led_here() -> Vec<Arc<Flight>> {
+    let led = LEADING.try_with(|led| {
+        let chain = std::iter::successors(Some(led), |led| led.outer.as_ref());
+        chain.map(|led| Arc::clone(&led.flight)).collect()
+    });
+    led.unwrap_or_default()
+}
+
+impl Leader<'_> {
+    /// Runs the load of this flight.
+    pub(crate) async fn leading<F: Future>(&self, load: F) -> F::Output {
+        let outer = LEADING.try_with(Arc::clone).ok();
+        let led = Led { key: self.key.clone(), flight: Arc::clone(&self.flight), outer };
+        LEADING.scope(Arc::new(led), load).await
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
-use crate::domain::key::Key;
+use crate::domain::{key::Key, verdict::Fingerprint};
 
 /// What the registry knows of one cached function.
 #[derive(Clone, Copy, Debug)]
@@ -125,13 +125,31 @@ fn audit_of(functions: &[&'static Registration]) -> Vec<Finding> {
         }
     }
     for same in by_template.into_values() {
-        let value = |output: &'static str| crate::domain::verdict::Fingerprint::of(output);
+        let value = |output: &'static str| Fingerprint::of(ok_type(output));
         if same.iter().any(|(_, output)| value(output) != value(same[0].1)) {
             let functions = same.iter().map(|(function, output)| (function.function, *output)).collect();
             findings.push(Finding::ConflictingTypes { template: same[0].0.template, functions });
         }
     }
     findings
+}
+
+/// `T` of the name of a `Result<T, E>`; other names as they are.
+fn ok_type(output: &str) -> &str {
+    let Some(inner) = output.strip_prefix("core::result::Result<").and_then(|name| name.strip_suffix('>'))
+    else {
+        return output;
+    };
+    let mut depth = 0;
+    let end = inner.find(|character| {
+        match character {
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        depth == 0 && character == ','
+    });
+    &inner[..end.unwrap_or(inner.len())]
 }
 
 /// A template taken apart: literals, with a placeholder between each two.
@@ -279,6 +297,12 @@ mod tests {
             registration("top", "users:leaderboard", || "Vec<User>", &[]),
             registration("get", "user:<id>", || "a::User", &[]),
             registration("find", "user:<key>", || "core::option::Option<b::User>", &[]),
+            registration(
+                "rename",
+                "user:<id>",
+                || "core::result::Result<alloc::sync::Arc<User>, db::Error<(u8, u8)>>",
+                &[],
+            ),
             registration("put", "", || "()", &["users:leaderbord", "user:42", "user:<x>", "film:<id>"]),
         ]);
         let unknown = |target, suggestion| Finding::UnknownTarget { function: "put", target, suggestion };

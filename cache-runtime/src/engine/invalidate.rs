@@ -125,13 +125,14 @@ fn failed(engine: &Arc<Engine>, key: Key, error: &StoreError) {
         // There is no store that could serve the old value.
         return;
     }
-    tracing::warn!(
-        reason = error.reason(),
-        "an invalidation was not acknowledged; it is repeated until it is"
-    );
     let start = engine.recovery.add([key]);
     metrics::gauge_recovery(engine.recovery.len());
     if start {
+        // Once for each outage, not for each key.
+        tracing::warn!(
+            reason = error.reason(),
+            "invalidations are not acknowledged; they are repeated until they are"
+        );
         let worker = Worker(Arc::clone(engine));
         if spawn(worker.run()).is_none() {
             engine.recovery.abandoned();

@@ -20,7 +20,7 @@ use crate::{
         policy::{Ttl, jittered},
         verdict::{Fingerprint, Miss},
     },
-    flight::{self, Leader, Shared},
+    flight::{Leader, Shared},
     store::{Store as _, StoreError},
 };
 
@@ -45,11 +45,12 @@ pub(super) enum Loaded<O> {
 }
 
 /// What ACQUIRE led to.
-enum Turn<V> {
+enum Turn<V, O> {
     Granted(Token),
     /// A value, with the evidence that it is.
     Found(V, u32),
-    Negative(u32),
+    /// An absence, as the function returns it.
+    Negative(O, u32),
     Unstored(&'static str),
 }
 
@@ -74,18 +75,15 @@ where
                 leader.land(good_for, || Some(Arc::new(Served::Value(value.clone()))));
                 Loaded::Hit(self.shape.hit(value))
             }
-            Turn::Negative(good_for) => {
+            Turn::Negative(output, good_for) => {
                 leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
-                match self.shape.negative() {
-                    Some(output) => Loaded::Hit(output),
-                    None => Loaded::Bypassed("shape", self.run(body).await),
-                }
+                Loaded::Hit(output)
             }
             Turn::Unstored(reason) => {
                 // Who comes from now on could not take the result: they need not wait for it.
                 let good_for = leader.send_for();
                 leader.close();
-                let output = self.run(body).await;
+                let output = self.run(&leader, body).await;
                 leader.land(self.evidence(&output, good_for), || self.share(&output));
                 Loaded::Bypassed(reason, output)
             }
@@ -93,7 +91,7 @@ where
     }
 
     /// Asks for the lease until it is granted, or until it is clear that there will be none.
-    async fn turn(&self, leader: &Leader<'_>) -> Turn<S::Value> {
+    async fn turn(&self, leader: &Leader<'_>) -> Turn<S::Value, S::Output> {
         let Call { engine, site, key, .. } = self.call;
         let mut seen = self.seen;
         let mut deadline = self.deadline;
@@ -116,11 +114,14 @@ where
                 Ok(Acquired::Busy(lease)) => lease,
                 Ok(Acquired::Found(value)) => match judge_value::<S::Value>(engine, site, key, &value) {
                     Found::Value(value) => return Turn::Found(value, good_for),
-                    Found::Negative(id) if self.shape.negative().is_none() && !dropped => {
-                        (seen, dropped) = (Seen::Drop(id), true);
-                        continue;
-                    }
-                    Found::Negative(_) => return Turn::Negative(good_for),
+                    Found::Negative(id) => match self.shape.negative() {
+                        Some(output) => return Turn::Negative(output, good_for),
+                        None if dropped => return Turn::Unstored("unreadable"),
+                        None => {
+                            (seen, dropped) = (Seen::Drop(id), true);
+                            continue;
+                        }
+                    },
                     Found::Nothing(unusable) if !dropped => {
                         (seen, dropped) = (unusable, true);
                         continue;
@@ -149,7 +150,7 @@ where
     }
 
     /// Waits for the load of another process. `None`: it brought no value.
-    async fn wait(&self, leader: &Leader<'_>, held: Lease) -> Option<Turn<S::Value>> {
+    async fn wait(&self, leader: &Leader<'_>, held: Lease) -> Option<Turn<S::Value, S::Output>> {
         let Call { engine, site, key, .. } = self.call;
         let waiting = Stopwatch::start();
         let mut pause = FIRST_POLL;
@@ -162,10 +163,10 @@ where
             let good_for = leader.send_for();
             match find::<S::Value>(engine, site, key).await {
                 Ok(Found::Value(value)) => return Some(Turn::Found(value, good_for)),
-                Ok(Found::Negative(_)) if self.shape.negative().is_some() => {
-                    return Some(Turn::Negative(good_for));
-                }
                 Ok(Found::Leased(lease)) if lease.token == held.token => {}
+                Ok(Found::Negative(_)) if let Some(output) = self.shape.negative() => {
+                    return Some(Turn::Negative(output, good_for));
+                }
                 // The value that is to be dropped may stand beside the lease.
                 Ok(Found::Nothing(Seen::Drop(_)) | Found::Negative(_)) if engine.store.now() < held.until => {
                 }
@@ -188,7 +189,7 @@ where
         let mut lease = Leased { context: Some(self.call.context()), key, token };
         let started = leader.send_for();
         let time = Stopwatch::start();
-        let output = self.run(renewed(engine, key, token, body)).await;
+        let output = self.run(&leader, renewed(engine, key, token, body)).await;
         let deadline = Deadline::after(engine.config.budget);
         let good_for = match self.seal(&output, token, time.elapsed()) {
             Some(sealed) => {
@@ -234,10 +235,10 @@ where
         }
     }
 
-    async fn run<B: Future<Output = S::Output>>(&self, body: B) -> S::Output {
-        let Call { engine, site, key, .. } = self.call;
+    async fn run<B: Future<Output = S::Output>>(&self, leader: &Leader<'_>, body: B) -> S::Output {
+        let Call { engine, site, .. } = self.call;
         let time = Stopwatch::start();
-        let output = flight::leading(key, body).await;
+        let output = leader.leading(body).await;
         site.emitter.load(site.labels(), time.elapsed());
         if matches!(self.shape.view(&output), View::Failed) {
             engine.stats(site).loads_failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -148,6 +148,11 @@ where
                 }
             }
         };
+        let Some(waiting) = engine.flights.wait_for(&follower) else {
+            without("recursion");
+            return body.await;
+        };
+        let _waiting = waiting;
         match Deadline::after(engine.config.load_timeout).bound(follower.landed()).await {
             Some(Some(shared)) => {
                 if let Some(output) = take(shape, &shared) {

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be cached",
     label = "needs `Serialize`, `DeserializeOwned`, `Clone`, `Send`, `Sync` and no borrows",
-    note = "help: add `#[derive(Clone, serde::Serialize, serde::Deserialize)]` to the type"
+    note = "help: add `#[derive(Clone, serde::Serialize, serde::Deserialize)]` to the type and to those in it; share with `Arc`, not `Rc`"
 )]
 pub trait CacheValue: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 

@@ -14,7 +14,11 @@ pub(crate) struct RedisConfig {
 
 impl fmt::Display for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.info.addr(), self.info.redis_settings().db())
+        write!(f, "{}", self.info.addr())?;
+        match self.info.redis_settings().db() {
+            0 => Ok(()),
+            db => write!(f, ", database {db}"),
+        }
     }
 }
 
@@ -138,14 +142,14 @@ mod tests {
     #[test]
     fn the_environment_says_where_redis_is() {
         check(&[], Ok(None));
-        check(&[("REDIS_URL", "redis://10.1.2.3")], Ok(Some("10.1.2.3:6379/0")));
-        check(&[("REDIS_URL", "redis://me:hunter2@cache:7000/3")], Ok(Some("cache:7000/3")));
-        check(&[("REDIS_URL", "unix:///run/redis.sock")], Ok(Some("/run/redis.sock/0")));
-        check(&[("REDIS_URL", "redis://a"), ("REDIS_HOST", "b")], Ok(Some("a:6379/0")));
-        check(&[("REDIS_HOST", "b")], Ok(Some("b:6379/0")));
+        check(&[("REDIS_URL", "redis://10.1.2.3")], Ok(Some("10.1.2.3:6379")));
+        check(&[("REDIS_URL", "redis://me:hunter2@cache:7000/3")], Ok(Some("cache:7000, database 3")));
+        check(&[("REDIS_URL", "unix:///run/redis.sock")], Ok(Some("/run/redis.sock")));
+        check(&[("REDIS_URL", "redis://a"), ("REDIS_HOST", "b")], Ok(Some("a:6379")));
+        check(&[("REDIS_HOST", "b")], Ok(Some("b:6379")));
         check(
             &[("REDIS_HOST", "b"), ("REDIS_PORT", "7"), ("REDIS_DB", "2"), ("REDIS_PASSWORD", "hunter2")],
-            Ok(Some("b:7/2")),
+            Ok(Some("b:7, database 2")),
         );
     }
 
@@ -153,7 +157,6 @@ mod tests {
     fn a_malformed_variable_is_named() {
         check(&[("REDIS_URL", "http://hunter2@x")], Err("REDIS_URL is not a Redis URL"));
         check(&[("REDIS_URL", "redis://x:hunter2@y:port")], Err("REDIS_URL is not a Redis URL"));
-        check(&[("REDIS_URL", "")], Err("REDIS_URL is not a Redis URL"));
         check(&[("REDIS_URL", "redis+cluster://a,b")], Err("not supported yet"));
         check(&[("REDIS_HOST", "b"), ("REDIS_PORT", "x")], Err("REDIS_PORT is `x`"));
         check(&[("REDIS_HOST", "b"), ("REDIS_PORT", "70000")], Err("REDIS_PORT is `70000`"));
@@ -172,7 +175,7 @@ mod tests {
     #[cfg(feature = "tls")]
     #[test]
     fn tls_is_taken_from_the_scheme_or_the_variable() {
-        check(&[("REDIS_URL", "rediss://x")], Ok(Some("x:6379/0")));
-        check(&[("REDIS_HOST", "b"), ("REDIS_TLS", "true")], Ok(Some("b:6379/0")));
+        check(&[("REDIS_URL", "rediss://x")], Ok(Some("x:6379")));
+        check(&[("REDIS_HOST", "b"), ("REDIS_TLS", "true")], Ok(Some("b:6379")));
     }
 }

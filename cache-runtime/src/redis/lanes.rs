@@ -137,9 +137,14 @@ impl Lanes {
         self.lanes.iter().find_map(|lane| lock(&lane.trouble).clone())
     }
 
-    /// Waits until a lane is up, or its first attempt to connect has failed.
+    /// Waits until the first attempt of every lane to connect has ended. Whether any is up.
     pub(crate) async fn connected(&self) -> bool {
-        self.pick().await.is_ok()
+        self.ensure_supervised();
+        let deadline = Deadline::after(self.config.budget);
+        for lane in &self.lanes {
+            deadline.bound(lane.first_attempt()).await;
+        }
+        self.pick_live().is_some()
     }
 
     pub(crate) fn address(&self) -> &RedisConfig {
@@ -153,12 +158,8 @@ impl Lanes {
         self.ensure_supervised();
         // Only the very first connect is waited for, so that a service which has just started finds its cache.
         // A lane that was lost later is never waited for.
-        let first = &self.lanes[0];
-        let mut tried = first.tried.subscribe();
-        // The sender lives as long as the lane does.
-        let ended = async { tried.wait_for(|tried| *tried).await.is_ok() };
-        if !*first.tried.borrow() {
-            Deadline::after(self.config.budget).bound(ended).await;
+        if !*self.lanes[0].tried.borrow() {
+            Deadline::after(self.config.budget).bound(self.lanes[0].first_attempt()).await;
         }
         self.pick_live().ok_or(StoreError::Disconnected)
     }
@@ -211,6 +212,11 @@ impl Lane {
             tried: watch::Sender::new(false),
             trouble: Mutex::default(),
         }
+    }
+
+    async fn first_attempt(&self) {
+        // Fails only where the sender is gone, which lives in this lane.
+        drop(self.tried.subscribe().wait_for(|tried| *tried).await);
     }
 
     fn live(&self) -> Option<Arc<Live>> {
@@ -314,31 +320,31 @@ impl Supervisor {
 
     /// Learns the server's start and clock before the first command of anybody else is sent.
     async fn greet(&self, mut connection: MultiplexedConnection) -> Result<Live, RedisError> {
+        // The time last: were it asked for first, a second that ticks in between would put the start too early.
+        let uptime = self.uptime(&mut connection).await?;
         let (seconds, micros) = time(&mut connection).await?;
-        let server_start = if self.trust_snapshots {
-            0
-        } else {
-            let info: String = match redis::cmd("INFO").arg("server").query_async(&mut connection).await {
-                Err(error) if error.code() == Some("NOPERM") => {
-                    tracing::warn!(
-                        redis = self.address,
-                        "no permission for INFO: entries that a restart brings back from a snapshot are believed"
-                    );
-                    return Ok(Live {
-                        connection,
-                        server_start: 0,
-                        offset: AtomicI64::new(offset(seconds, micros)),
-                    });
-                }
-                answer => answer?,
-            };
-            let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"));
-            let uptime = uptime.and_then(|uptime| uptime.trim().parse::<u64>().ok()).unwrap_or(0);
-            // Both are whole seconds: one more is certainly not before the start.
-            (seconds.saturating_sub(uptime) + 1) * 1_000
+        // Both are whole seconds: one more is certainly not before the start.
+        let server_start = uptime.map_or(0, |uptime| (seconds.saturating_sub(uptime) + 1) * 1_000);
+        Ok(Live { connection, server_start, offset: AtomicI64::new(offset(seconds, micros)) })
+    }
+
+    /// Whole seconds since the server's start; `None` where what was written before it is believed.
+    async fn uptime(&self, connection: &mut MultiplexedConnection) -> Result<Option<u64>, RedisError> {
+        if self.trust_snapshots {
+            return Ok(None);
+        }
+        let info: String = match redis::cmd("INFO").arg("server").query_async(connection).await {
+            Err(error) if error.code() == Some("NOPERM") => {
+                tracing::warn!(
+                    redis = self.address,
+                    "no permission for INFO: entries that a restart brings back from a snapshot are believed"
+                );
+                return Ok(None);
+            }
+            answer => answer?,
         };
-        let offset = AtomicI64::new(offset(seconds, micros));
-        Ok(Live { connection, server_start, offset })
+        let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"));
+        Ok(Some(uptime.and_then(|uptime| uptime.trim().parse().ok()).unwrap_or(0)))
     }
 
     /// Returns when the lane is down.

@@ -15,6 +15,7 @@ both! {
     a_leader_that_panics_is_followed_by_another;
     a_call_for_the_key_that_it_loads_does_not_wait_for_itself;
     recursion_works;
+    loads_that_call_each_other_do_not_wait_for_ever;
 }
 
 /// Runs `call` so often at once, and returns what came of it.
@@ -150,6 +151,28 @@ async fn recursion_works(_: Cache) {
     let runs = Runs::default();
     assert_eq!(fibonacci(30, runs.clone()).await, 832_040);
     assert_eq!(runs.get(), 31);
+}
+
+/// One task loads `even` and calls `odd`, another loads `odd` and calls `even`: each would wait for the other.
+async fn loads_that_call_each_other_do_not_wait_for_ever(cache: Cache) {
+    #[cached(ttl = "5m", key = "even", skip = [ask])]
+    fn even(ask: bool) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if ask { odd(false).await + 1 } else { 0 }
+        })
+    }
+    #[cached(ttl = "5m", key = "odd", skip = [ask])]
+    fn odd(ask: bool) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if ask { even(false).await + 1 } else { 0 }
+        })
+    }
+    let both = async { tokio::join!(at_once(&cache, 1, || even(true)), at_once(&cache, 1, || odd(true))) };
+    let (even, odd) =
+        tokio::time::timeout(Duration::from_secs(10), both).await.expect("they wait for each other");
+    assert!(even[0] + odd[0] >= 2, "{even:?} {odd:?}");
 }
 
 /// Two caches on one Redis are to each other what two processes are.
