@@ -4,6 +4,8 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
+use bb8_redis::redis::RedisError;
+
 /// An error of the cache itself, with what it was about and what to do.
 ///
 /// Never returned by a cached function: those return what their body returns.
@@ -76,5 +78,33 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// Why a step has no answer.
+#[derive(Debug)]
+pub(crate) enum StoreError {
+    /// No connection: nothing was sent, or its fate is unknown.
+    Disconnected,
+    /// No answer in time: its fate is unknown.
+    Timeout,
+    /// The server answered with an error: read-only, out of memory, no permission.
+    Refused(RedisError),
+    /// A value appeared whose bytes are damaged.
+    Damaged,
+    /// There is no store, because the configuration is wrong.
+    Off,
+}
+
+impl StoreError {
+    /// A label for metrics.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::Timeout => "timeout",
+            Self::Refused(_) => "refused",
+            Self::Damaged => "damaged",
+            Self::Off => "off",
+        }
     }
 }

@@ -20,12 +20,6 @@ const RINGS: [&[&str]; 7] = [
 /// Rings whose modules may know each other.
 const OPEN: [usize; 2] = [0, 5];
 
-/// Arrows that go right, each with its reason.
-const EXCEPTIONS: [(&str, &str, &str); 2] = [
-    ("redis", "store", "the answer of a lane is a `StoreError`"),
-    ("builder", "testing", "the test clock sets the clock of a builder"),
-];
-
 fn sources(folder: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let mut found = Vec::new();
@@ -96,11 +90,7 @@ fn imports_go_left() {
             seen += 1;
             let same = module == name;
             let neighbours = from == to && OPEN.contains(&from);
-            let excepted = EXCEPTIONS.iter().any(|(left, right, _)| *left == module && *right == name);
-            assert!(
-                same || to < from || neighbours || excepted,
-                "{inside} imports `{name}`, which is to its right"
-            );
+            assert!(same || to < from || neighbours, "{inside} imports `{name}`, which is to its right");
         }
     }
     assert!(seen > 60, "only {seen} imports were seen: the reader of `use` lines is broken");

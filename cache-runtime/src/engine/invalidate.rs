@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{Engine, spawn};
+use super::{
+    Engine,
+    steps::{spawn, within_budget},
+};
 use crate::{
     ambient::{self, millis},
     codec::Sealed,
@@ -12,8 +15,9 @@ use crate::{
         entry::{Millis, Stored, Token},
         key::Key,
     },
+    error::StoreError,
     metrics,
-    store::{Store as _, StoreError},
+    store::Store as _,
 };
 
 /// Keys of one cache that a write makes unusable.
@@ -188,6 +192,6 @@ impl Engine {
         let engine = Arc::clone(self);
         let target = Target { engine: Arc::clone(self), keys };
         let steps = async move { end(&engine, None, &[target], false).await.failed == 0 };
-        super::write::within_budget(self, steps).await.unwrap_or(false)
+        within_budget(self, steps).await.unwrap_or(false)
     }
 }

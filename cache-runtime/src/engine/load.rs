@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
-    read::{Call, Found, Served, find, judge_value},
-    spawn,
+    lookup::{Call, Found, find, judge_value},
+    steps::spawn,
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
@@ -20,8 +20,9 @@ use crate::{
         policy::{Ttl, jittered},
         verdict::{Fingerprint, Miss},
     },
+    error::StoreError,
     flight::{Leader, Shared},
-    store::{Store as _, StoreError},
+    store::Store as _,
 };
 
 /// A load on behalf of one call.
@@ -42,6 +43,13 @@ pub(super) enum Loaded<O> {
     Missed(Miss, O),
     /// Loaded, and not stored.
     Bypassed(&'static str, O),
+}
+
+/// What a flight hands on.
+pub(super) enum Served<V> {
+    Value(V),
+    Negative,
+    Failed(Shared),
 }
 
 /// What ACQUIRE led to.

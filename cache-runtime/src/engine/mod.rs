@@ -1,13 +1,15 @@
 //! The protocol: the only place where store, flights, recovery and metrics meet.
 //!
-//! `read` looks up and joins flights, `load` runs the body under a lease, `write` runs it under a fence or none,
-//! `invalidate` makes keys unusable and repeats what was not acknowledged.
+//! `read` joins flights, `lookup` looks, `load` runs the body under a lease, `write` runs it under a fence or none,
+//! `invalidate` makes keys unusable and repeats what was not acknowledged, `steps` go on when the caller goes away.
 
 mod invalidate;
 mod load;
+mod lookup;
 mod read;
 mod shape;
 mod site;
+mod steps;
 mod write;
 
 use std::{
@@ -20,12 +22,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::Handle;
-
-pub(crate) use self::read::{Found, find};
+pub(crate) use self::lookup::{Found, find};
 pub use self::{
     invalidate::Target,
-    read::{Call, read},
+    lookup::Call,
+    read::read,
     shape::{
         CacheValue, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional, Plain,
         Shape, View,
@@ -40,10 +41,11 @@ use crate::{
         policy::{Ttl, TtlTable},
         verdict::{Miss, reason},
     },
+    error::StoreError,
     flight::Flights,
     metrics::{Outcome, StatsTable, stats::Stats},
     resilience::recovery::Recovery,
-    store::{AnyStore, Store as _, StoreError},
+    store::{AnyStore, Store as _},
 };
 
 /// How long each side of a body may wait for the store, how long leases last, and so on: plain data.
@@ -147,18 +149,6 @@ impl Engine {
 
     fn miss(&self, key: &Key) -> Miss {
         reason(self.seen.peek(&self.hasher.hash_one(key)), self.store.now())
-    }
-}
-
-/// Runs a task that no caller can cancel. Without a runtime (in the drop of a future, after its runtime) what can be
-/// done at once is done: all of it, for the in-process store.
-fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Option<tokio::task::JoinHandle<()>> {
-    match Handle::try_current() {
-        Ok(runtime) => Some(runtime.spawn(task)),
-        Err(_) => {
-            futures_util::FutureExt::now_or_never(task);
-            None
-        }
     }
 }
 

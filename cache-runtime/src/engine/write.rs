@@ -1,12 +1,12 @@
 //! A call of a function that writes: fence, body, then value and invalidations in steps that nobody can cancel.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
     invalidate::{End, Own, Target, end},
     load::{renewed, seal},
-    spawn,
+    steps::{Counted, spawn, within_budget},
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
@@ -187,36 +187,5 @@ impl Drop for Write {
             self.targets.clear();
             spawn(self.steps(End::Nothing));
         }
-    }
-}
-
-/// Runs steps that go on without the caller, and waits for them as long as the budget allows.
-pub(super) async fn within_budget<T: Send + 'static>(
-    engine: &Arc<Engine>,
-    steps: impl Future<Output = T> + Send + 'static,
-) -> Option<T> {
-    let (done, answer) = tokio::sync::oneshot::channel();
-    let counted = Counted::new(engine);
-    spawn(async move {
-        let _counted = counted;
-        // Nobody listens any more: the caller went away, or its budget is spent.
-        drop(done.send(steps.await));
-    });
-    Deadline::after(engine.config.budget).bound(answer).await?.ok()
-}
-
-/// Steps that a shutdown waits for.
-struct Counted(Arc<Engine>);
-
-impl Counted {
-    fn new(engine: &Arc<Engine>) -> Self {
-        engine.steps.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(engine))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.steps.fetch_sub(1, Ordering::AcqRel);
     }
 }

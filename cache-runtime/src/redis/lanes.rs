@@ -29,7 +29,7 @@ use super::config::RedisConfig;
 use crate::{
     ambient::{self, Clock, Deadline},
     domain::entry::Millis,
-    store::StoreError,
+    error::StoreError,
 };
 
 /// How long a connect, with its handshake, may take.

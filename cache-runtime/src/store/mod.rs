@@ -7,8 +7,6 @@ pub(crate) mod memory;
 mod off;
 pub(crate) mod redis;
 
-use bb8_redis::redis::RedisError;
-
 pub(crate) use self::off::Off;
 use self::{memory::MemoryStore, redis::RedisStore};
 use crate::{
@@ -21,35 +19,8 @@ use crate::{
         entry::{Acquired, Entry, Lease, Millis, Seen, Stored, Token, Value},
         key::Key,
     },
+    error::StoreError,
 };
-
-/// Why a step has no answer.
-#[derive(Debug)]
-pub(crate) enum StoreError {
-    /// No connection: nothing was sent, or its fate is unknown.
-    Disconnected,
-    /// No answer in time: its fate is unknown.
-    Timeout,
-    /// The server answered with an error: read-only, out of memory, no permission.
-    Refused(RedisError),
-    /// A value appeared whose bytes are damaged.
-    Damaged,
-    /// There is no store, because the configuration is wrong.
-    Off,
-}
-
-impl StoreError {
-    /// A label for metrics.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Disconnected => "disconnected",
-            Self::Timeout => "timeout",
-            Self::Refused(_) => "refused",
-            Self::Damaged => "damaged",
-            Self::Off => "off",
-        }
-    }
-}
 
 /// What a look-up found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! No store: what is left when the configuration is wrong. Every step is refused, so every body runs.
 
-use super::{Answer, Lookup, Store, StoreError};
+use super::{Answer, Lookup, Store};
 use crate::{
     Remaining,
     codec::{Sealed, envelope::Body},
@@ -8,6 +8,7 @@ use crate::{
         entry::{Acquired, Millis, Seen, Stored, Token},
         key::Key,
     },
+    error::StoreError,
 };
 
 /// The store that holds nothing.

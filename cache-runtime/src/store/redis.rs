@@ -2,7 +2,7 @@
 
 use bb8_redis::redis::{self, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value as Reply};
 
-use super::{Answer, Lookup, Store, StoreError};
+use super::{Answer, Lookup, Store};
 use crate::{
     Remaining,
     ambient::Clock,
@@ -14,6 +14,7 @@ use crate::{
         entry::{Acquired, Entry, Lease, Millis, Seen, Stored, Token},
         key::Key,
     },
+    error::StoreError,
     redis::{
         lanes::{Lanes, LanesConfig},
         scripts::{self, Step},
