@@ -1,11 +1,12 @@
 //! The one surface that expansions of the attribute name. Not for people: it changes with every release.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 pub use inventory;
 
+use crate::engine::EngineRef;
 pub use crate::{
-    Cache, Entry, KeyPart, KeyWriter, Ttl, TtlClass,
+    Entry, KeyPart, KeyWriter, Ttl, TtlClass,
     engine::Target,
     engine::{
         CacheValue, Call, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional,
@@ -15,24 +16,28 @@ pub use crate::{
     registry::Registration,
 };
 
+/// The cache of one call.
+#[derive(Clone, Debug)]
+pub struct Cache(EngineRef);
+
 /// The cache that a function uses by default.
 #[inline]
 #[must_use]
 pub fn current() -> Cache {
-    Cache::current()
+    Cache(crate::Cache::current_engine())
 }
 
 /// The cache of the option `cache`.
 #[inline]
-pub fn cache<C: AsRef<Cache> + ?Sized>(cache: &C) -> Cache {
-    cache.as_ref().clone()
+pub fn cache<C: AsRef<crate::Cache> + ?Sized>(cache: &C) -> Cache {
+    Cache(EngineRef::Own(Arc::clone(cache.as_ref().engine())))
 }
 
 /// Begins a key.
 #[inline]
 #[must_use]
 pub fn key(cache: &Cache) -> KeyWriter {
-    cache.key_writer()
+    KeyWriter::new(&cache.0.config.prefix)
 }
 
 /// Begins the key of a string target, without the namespace.
@@ -70,13 +75,13 @@ pub fn type_name<T: ?Sized>(key: &mut KeyWriter) {
 #[inline]
 #[must_use]
 pub fn call(cache: &Cache, site: &'static Site, key: KeyWriter, bypass: bool) -> Call {
-    Call { bypass, ..cache.call(site, key.finish()) }
+    Call { engine: cache.0.clone(), site, key: key.finish(), bypass }
 }
 
 /// The handle of an entry.
 #[must_use]
 pub fn entry<R>(cache: &Cache, site: &'static Site, key: KeyWriter, rules: EntryRules) -> Entry<R> {
-    Entry::new(cache.call(site, key.finish()), rules)
+    Entry::new(call(cache, site, key, false), rules)
 }
 
 /// A target that is another function's entry.
@@ -88,7 +93,7 @@ pub fn target<R>(entry: Entry<R>) -> Target {
 /// A target that is a string.
 #[must_use]
 pub fn string_target(cache: &Cache, key: KeyWriter) -> Target {
-    cache.target(&key.finish().to_string())
+    crate::Cache::target(&cache.0, &key.finish().to_string())
 }
 
 /// Begins a write, with or without a key of its own. With `bypass` it stores nothing, and invalidates all the same.
@@ -100,9 +105,9 @@ pub async fn write(
     bypass: bool,
 ) -> Write {
     let mut targets = targets;
-    let own = own.map(KeyWriter::finish);
-    targets.extend(own.as_ref().and_then(|own| cache.call(site, own.clone()).previous_versions()));
-    let mut write = Write::begin(cache.engine(), site, own, targets).await;
+    let own = own.map(|key| call(cache, site, key, bypass));
+    targets.extend(own.as_ref().and_then(Call::previous_versions));
+    let mut write = Write::begin(&cache.0, site, own.map(|own| own.key), targets).await;
     write.bypass(bypass);
     write
 }

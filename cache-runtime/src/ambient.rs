@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the module that the others are sent to")]
 
 use std::{
+    cell::Cell,
     hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, LazyLock,
@@ -46,22 +47,29 @@ impl Stopwatch {
     }
 }
 
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// The moment up to which all that a call asks of the store must be answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(tokio::time::Instant);
 
 impl Deadline {
     pub(crate) fn after(budget: Duration) -> Self {
-        Self(tokio::time::Instant::now() + budget)
+        let now = tokio::time::Instant::now();
+        // What no clock reaches is thirty years from now, as in tokio.
+        Self(now.checked_add(budget).unwrap_or(now + FAR))
     }
 
     /// The same, counted from the start of a measurement.
     pub(crate) fn of(start: Stopwatch, budget: Duration) -> Self {
-        Self((start.0 + budget).into())
+        Self(start.0.checked_add(budget).unwrap_or(start.0 + FAR).into())
     }
 
     /// `None` where the deadline passes before the future is ready.
     pub(crate) async fn bound<F: Future>(self, future: F) -> Option<F::Output> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Some(future.await);
+        }
         tokio::time::timeout_at(self.0, future).await.ok()
     }
 
@@ -71,7 +79,27 @@ impl Deadline {
 }
 
 pub(crate) async fn sleep(duration: Duration) {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return std::future::pending().await;
+    }
     tokio::time::sleep(duration).await;
+}
+
+thread_local! {
+    static OFFLINE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Polls something where no runtime is: in the drop of a future, after its runtime.
+pub(crate) fn offline<T>(poll: impl FnOnce() -> T) -> T {
+    let before = OFFLINE.replace(true);
+    let answer = poll();
+    OFFLINE.set(before);
+    answer
+}
+
+/// Whether connections are of no use here: they need a runtime with its timers.
+pub(crate) fn is_offline() -> bool {
+    OFFLINE.get()
 }
 
 /// A number that was never drawn before, in this process or in another.

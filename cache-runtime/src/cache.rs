@@ -9,8 +9,8 @@ use std::{
 use crate::{
     CacheBuilder, Entry, Error, ErrorKind, Report, Ttl,
     ambient::{self, Deadline},
-    domain::key::{Key, KeyWriter},
-    engine::{Call, Engine, Site, SiteConfig, Target},
+    domain::key::Key,
+    engine::{Call, Engine, EngineRef, Site, SiteConfig, Target},
     entry::EntryRules,
     registry,
     store::AnyStore,
@@ -107,7 +107,13 @@ impl Cache {
     /// The cache that a cached function uses here.
     #[must_use]
     pub fn current() -> Self {
-        SCOPED.try_with(Self::clone).unwrap_or_else(|_| INSTALLED.get_or_init(Self::by_default).clone())
+        Self(Arc::clone(&Self::current_engine()))
+    }
+
+    /// Without a count on the installed cache, which never goes away.
+    pub(crate) fn current_engine() -> EngineRef {
+        let scoped = SCOPED.try_with(|cache| EngineRef::Own(Arc::clone(&cache.0)));
+        scoped.unwrap_or_else(|_| EngineRef::Installed(&INSTALLED.get_or_init(Self::by_default).0))
     }
 
     fn by_default() -> Self {
@@ -187,23 +193,15 @@ impl Cache {
         &self.0
     }
 
-    pub(crate) fn key_writer(&self) -> KeyWriter {
-        KeyWriter::new(&self.0.config.prefix)
-    }
-
-    pub(crate) fn call(&self, site: &'static Site, key: Key) -> Call {
-        Call { engine: Arc::clone(&self.0), site, key, bypass: false }
-    }
-
     /// The entries of a key as it is written in a string target: under each version that a function gives it.
-    pub(crate) fn target(&self, key: &str) -> Target {
-        let namespace = &self.0.config.prefix;
+    pub(crate) fn target(engine: &Arc<Engine>, key: &str) -> Target {
+        let namespace = &engine.config.prefix;
         let versions = registry::versions(key).into_iter().flat_map(registry::prefixes);
         let mut keys: Vec<Key> =
             versions.map(|prefix| Key::raw(&format!("{namespace}{prefix}{key}"))).collect();
         keys.sort_unstable();
         keys.dedup();
-        Target { engine: Arc::clone(&self.0), keys }
+        Target { engine: Arc::clone(engine), keys }
     }
 
     pub(crate) fn untyped(&self, key: &str, ttl: Ttl) -> Entry<()> {
@@ -216,7 +214,8 @@ impl Cache {
             negative_ttl: None,
         });
         let key = Key::raw(&format!("{}{key}", self.0.config.prefix));
-        Entry::new(self.call(&UNTYPED, key), EntryRules::Fixed(ttl))
+        let engine = EngineRef::Own(Arc::clone(&self.0));
+        Entry::new(Call { engine, site: &UNTYPED, key, bypass: false }, EntryRules::Fixed(ttl))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The entry of a cached function, as its companion hands it out: `get_user::entry(&42)`.
 
-use std::{any::Any, fmt, marker::PhantomData, ops::Deref, time::Duration};
+use std::{any::Any, fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 
 use crate::{
     Cache, Key, Ttl, codec,
@@ -92,7 +92,7 @@ impl Call {
     fn target(&self) -> Target {
         let Self { engine, site, key, .. } = self;
         let keys = registry::with_previous_versions(key.clone(), &engine.config.prefix, site.config.version);
-        Target { engine: engine.clone(), keys }
+        Target { engine: Arc::clone(engine), keys }
     }
 
     /// Those of them that belong to earlier versions of the function.
@@ -248,6 +248,6 @@ impl Cache {
     ///
     /// `false`: Redis did not acknowledge it in time; see [`PlainEntry::invalidate`].
     pub async fn invalidate(&self, key: &str) -> bool {
-        self.engine().invalidate(self.target(key).keys).await
+        self.engine().invalidate(Self::target(self.engine(), key).keys).await
     }
 }

@@ -28,8 +28,6 @@ pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 pub(crate) struct Flights {
     shards: [Mutex<HashMap<Key, Arc<Flight>>>; 16],
     hasher: RandomState,
-    /// Held while somebody who leads a flight is about to wait for another one.
-    waiting: Mutex<()>,
     /// How many there are: most of the time none, and then nobody takes a lock.
     flying: AtomicUsize,
 }
@@ -79,30 +77,25 @@ pub(crate) struct Follower {
 
 impl Default for Flights {
     fn default() -> Self {
-        Self {
-            shards: Default::default(),
-            hasher: RandomState::new(),
-            waiting: Mutex::default(),
-            flying: AtomicUsize::new(0),
-        }
+        Self { shards: Default::default(), hasher: RandomState::new(), flying: AtomicUsize::new(0) }
     }
 }
 
 impl Flights {
     /// Joins the flight of a key, if there is one.
-    pub(crate) fn follow(&self, key: &Key) -> Option<Follower> {
+    pub(crate) fn follow(&self, key: &Key, again: bool) -> Option<Follower> {
         if self.flying.load(Ordering::Acquire) == 0 {
             return None;
         }
         let flight = self.shard(key).get(key).cloned()?;
-        Some(Follower::join(flight))
+        Some(Follower::join(flight, again))
     }
 
     /// Joins the flight of a key, or starts it.
-    pub(crate) fn lead_or_follow(&self, key: &Key) -> Role<'_> {
+    pub(crate) fn lead_or_follow(&self, key: &Key, again: bool) -> Role<'_> {
         let mut shard = self.shard(key);
         if let Some(flight) = shard.get(key) {
-            return Role::Follow(Follower::join(Arc::clone(flight)));
+            return Role::Follow(Follower::join(Arc::clone(flight), again));
         }
         let flight = Arc::<Flight>::default();
         shard.insert(key.clone(), Arc::clone(&flight));
@@ -117,7 +110,9 @@ impl Flights {
         if led.is_empty() {
             return Some(Waiting { led, flight: None });
         }
-        let _alone = lock(&self.waiting);
+        // One for all caches: a task may lead flights of several.
+        static WAITING: Mutex<()> = Mutex::new(());
+        let _alone = lock(&WAITING);
         if led.iter().any(|led| waits_for(&follower.flight, led)) {
             return None;
         }
@@ -201,9 +196,11 @@ impl Drop for Leader<'_> {
 }
 
 impl Follower {
-    fn join(flight: Arc<Flight>) -> Self {
+    /// `again`: another flight of this key has ended since the call began, so this one began after it, and all that it
+    /// finds is evidence (rule 3: once is enough).
+    fn join(flight: Arc<Flight>, again: bool) -> Self {
         let mut state = lock(&flight.state);
-        let joined = state.sent;
+        let joined = if again { 0 } else { state.sent };
         state.followers += 1;
         drop(state);
         Self { flight, joined }
@@ -243,15 +240,19 @@ tokio::task_local! {
 
 #[derive(Debug)]
 struct Led {
+    /// Which cache: another one may use the same key.
+    cache: usize,
     key: Key,
     flight: Arc<Flight>,
     outer: Option<Arc<Self>>,
 }
 
 /// Whether this task is running the load of `key` right now: then waiting for it would be waiting for oneself.
-pub(crate) fn leads(key: &Key) -> bool {
+pub(crate) fn leads(flights: &Flights, key: &Key) -> bool {
+    let cache = std::ptr::from_ref(flights).addr();
     let leads = LEADING.try_with(|led| {
-        std::iter::successors(Some(led), |led| led.outer.as_ref()).any(|led| led.key == *key)
+        std::iter::successors(Some(led), |led| led.outer.as_ref())
+            .any(|led| led.cache == cache && led.key == *key)
     });
     leads.unwrap_or(false)
 }
@@ -269,7 +270,8 @@ impl Leader<'_> {
     /// Runs the load of this flight.
     pub(crate) async fn leading<F: Future>(&self, load: F) -> F::Output {
         let outer = LEADING.try_with(Arc::clone).ok();
-        let led = Led { key: self.key.clone(), flight: Arc::clone(&self.flight), outer };
+        let cache = std::ptr::from_ref(self.flights).addr();
+        let led = Led { cache, key: self.key.clone(), flight: Arc::clone(&self.flight), outer };
         LEADING.scope(Arc::new(led), load).await
     }
 }
@@ -290,7 +292,7 @@ mod tests {
     }
 
     fn lead<'a>(flights: &'a Flights, key: &Key) -> Leader<'a> {
-        match flights.lead_or_follow(key) {
+        match flights.lead_or_follow(key, false) {
             Role::Lead(leader) => leader,
             Role::Follow(_) => panic!("somebody leads already"),
         }
@@ -305,10 +307,10 @@ mod tests {
     fn who_joined_before_the_evidence_was_sent_for_takes_it() {
         let flights = Flights::default();
         let leader = lead(&flights, &key("a"));
-        let early = flights.follow(&key("a")).expect("a flight");
+        let early = flights.follow(&key("a"), false).expect("a flight");
         let good_for = leader.send_for();
-        let late = flights.follow(&key("a")).expect("a flight");
-        assert!(flights.follow(&key("b")).is_none());
+        let late = flights.follow(&key("a"), false).expect("a flight");
+        assert!(flights.follow(&key("b"), false).is_none());
         leader.land(good_for, || Some(Arc::new(7_u32)));
         assert_eq!((value(early), value(late)), (Some(7), None));
         assert_eq!(flights.len(), 0);
@@ -319,9 +321,9 @@ mod tests {
         let flights = Flights::default();
         let leader = lead(&flights, &key("a"));
         leader.send_for();
-        let during_load = flights.follow(&key("a")).expect("a flight");
+        let during_load = flights.follow(&key("a"), false).expect("a flight");
         let fill = leader.send_for();
-        let during_fill = flights.follow(&key("a")).expect("a flight");
+        let during_fill = flights.follow(&key("a"), false).expect("a flight");
         leader.land(fill, || Some(Arc::new(7_u32)));
         assert_eq!((value(during_load), value(during_fill)), (Some(7), None));
     }
@@ -330,7 +332,7 @@ mod tests {
     fn a_leader_that_goes_away_sends_everybody_to_start_over() {
         let flights = Flights::default();
         let leader = lead(&flights, &key("a"));
-        let follower = flights.follow(&key("a")).expect("a flight");
+        let follower = flights.follow(&key("a"), false).expect("a flight");
         drop(leader);
         assert_eq!(value(follower), None);
         lead(&flights, &key("a"));
@@ -340,7 +342,7 @@ mod tests {
     fn a_closed_flight_is_joined_by_nobody_and_serves_who_waits() {
         let flights = Flights::default();
         let leader = lead(&flights, &key("a"));
-        let follower = flights.follow(&key("a")).expect("a flight");
+        let follower = flights.follow(&key("a"), false).expect("a flight");
         let good_for = leader.send_for();
         leader.close();
         let next = lead(&flights, &key("a"));

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::{FnArg, GenericParam, Generics, Ident, Pat, Signature, Type, WherePredicate};
+use syn::{
+    Attribute, Expr, FnArg, GenericParam, Generics, Ident, Meta, Pat, Signature, Token, Type, TypeParamBound,
+    WherePredicate, punctuated::Punctuated,
+};
 
 use super::{
     key::{bindings, borrowed, pieces},
@@ -13,7 +16,7 @@ use super::{
 };
 use crate::model::{
     Plan,
-    function::{Argument, Companion, Form, mentions},
+    function::{Argument, Companion, Form, is_name, mentions},
     key::Root,
     policy::TtlPlan,
 };
@@ -96,14 +99,49 @@ fn uncached(plan: &Plan, name: &Ident) -> TokenStream {
             .iter()
             .any(|lint| attribute.path().is_ident(lint))
     });
+    let lints = lints.map(allowed);
     let visibility = &plan.function.visibility;
     let signature = Signature { ident: name.clone(), ..plan.function.signature.clone() };
-    let body = &plan.body;
+    let body = with_uses(plan);
     quote! {
         #(#lints)*
         #[doc(hidden)]
+        #[allow(dead_code, missing_docs, unreachable_pub)]
+        // What they say of the signature they say of the function itself.
+        #[allow(clippy::too_many_arguments, clippy::type_complexity, clippy::extra_unused_type_parameters, clippy::unused_async)]
         #visibility #signature #body
     }
+}
+
+/// `#[expect(..)]` as `#[allow(..)]`: what is expected may happen in the function or in its body, not in both.
+pub(super) fn allowed(attribute: &Attribute) -> TokenStream {
+    match &attribute.meta {
+        Meta::List(list) if list.path.is_ident("expect") => {
+            let lints = &list.tokens;
+            quote!(#[allow(#lints)])
+        }
+        _ => attribute.to_token_stream(),
+    }
+}
+
+/// The body; what the attribute alone uses counts as used.
+fn with_uses(plan: &Plan) -> TokenStream {
+    let Some(TokenTree::Group(body)) = plan.body.clone().into_iter().next() else {
+        return plan.body.clone();
+    };
+    let mut first = body.stream().into_iter();
+    if let (Some(TokenTree::Punct(hash)), Some(TokenTree::Punct(bang))) = (first.next(), first.next())
+        && (hash.as_char(), bang.as_char()) == ('#', '!')
+    {
+        // Attributes of the body must come first.
+        return plan.body.clone();
+    }
+    let names = plan.arguments.iter().flat_map(|argument| &argument.names);
+    let mut uses = names.filter(|name| plan.uses(name)).map(|name| quote!(let _ = &#name;)).peekable();
+    if uses.peek().is_none() {
+        return plan.body.clone();
+    }
+    quote!({ #(#uses)* #body })
 }
 
 /// The arguments that the key, the cache and the TTL use, in order.
@@ -170,11 +208,33 @@ pub(super) fn kept_generics(
         .filter(|parameter| !wanted(parameter))
         .map(|parameter| ident_of(parameter).clone())
         .collect();
+    let stays = |tokens: TokenStream| !dropped.iter().any(|dropped| mentions(tokens.clone(), dropped));
+    // Of `I: KeyPart + 'a` the first half stays where `'a` goes.
+    let bounds = |bounds: &mut Punctuated<TypeParamBound, Token![+]>| {
+        *bounds = std::mem::take(bounds).into_iter().filter(|bound| stays(bound.to_token_stream())).collect();
+    };
+    for parameter in &mut generics.params {
+        match parameter {
+            GenericParam::Type(parameter) => bounds(&mut parameter.bounds),
+            GenericParam::Lifetime(parameter) => {
+                parameter.bounds = std::mem::take(&mut parameter.bounds)
+                    .into_iter()
+                    .filter(|bound| stays(bound.to_token_stream()))
+                    .collect();
+            }
+            GenericParam::Const(_) => {}
+        }
+    }
     if let Some(clause) = &mut generics.where_clause {
-        let kept = |predicate: &&WherePredicate| {
-            !dropped.iter().any(|dropped| mentions(predicate.to_token_stream(), dropped))
+        let kept = |predicate: WherePredicate| match predicate {
+            WherePredicate::Type(mut predicate) => {
+                bounds(&mut predicate.bounds);
+                let stays = stays(predicate.bounded_ty.to_token_stream()) && !predicate.bounds.is_empty();
+                stays.then_some(WherePredicate::Type(predicate))
+            }
+            other => stays(other.to_token_stream()).then_some(other),
         };
-        clause.predicates = clause.predicates.iter().filter(kept).cloned().collect();
+        clause.predicates = std::mem::take(&mut clause.predicates).into_iter().filter_map(kept).collect();
     }
     generics
 }
@@ -222,17 +282,43 @@ fn entry(
     let bindings = bindings(plan, indices.iter().copied());
     let cfgs = cfgs(plan);
     let visibility = &plan.function.visibility;
-    let cache = wrapper::cache(plan, paths);
+    let cache = owned(plan, wrapper::cache(plan, paths), plan.cache.iter());
     let (rules, cache_name) = (entry_rules(plan, paths), local("__cache"));
     Some(quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(dead_code, missing_docs, unreachable_pub)]
+        #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
         #visibility fn #name #generics (#receiver #(#parameters),*) -> #private::Entry<#output> #where_clause {
             #(#bindings)*
             let #cache_name = #cache;
             #private::entry(&#cache_name, #site, #key #key_turbofish (&#cache_name, #(#arguments),*), #rules)
         }
+    })
+}
+
+/// `value`, where `expression` sees the arguments as the function does: those that it takes by value are copied or
+/// cloned, if they can be.
+fn owned<'a>(
+    plan: &Plan,
+    value: TokenStream,
+    mut expressions: impl Iterator<Item = &'a Expr>,
+) -> TokenStream {
+    let Some(expression) = expressions.next() else { return value };
+    let tokens = expression.to_token_stream();
+    let by_value = |argument: &&Argument| {
+        argument.pattern.is_none()
+            && !matches!(argument.ty, Type::Reference(_))
+            && mentions(tokens.clone(), &argument.ident)
+    };
+    let names: Vec<_> = plan.arguments.iter().filter(by_value).map(|argument| &argument.ident).collect();
+    if names.is_empty() {
+        return value;
+    }
+    quote!({
+        #[allow(unused_imports)]
+        use ::std::borrow::ToOwned as _;
+        #(let #names = #names.to_owned();)*
+        #value
     })
 }
 
@@ -246,12 +332,24 @@ fn entry_rules(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let cache_if = cache_if.filter(|cache_if| !mentions_argument(cache_if));
     match (&plan.policy.ttl, cache_if) {
         (Some(ttl @ (TtlPlan::Class(..) | TtlPlan::For(_) | TtlPlan::Expression(_))), None) => {
-            let ttl = wrapper::fixed_ttl(ttl, paths);
+            let expression = match ttl {
+                TtlPlan::Expression(expression) => Some(expression),
+                _ => None,
+            };
+            let ttl = owned(plan, wrapper::fixed_ttl(ttl, paths), expression.into_iter());
             quote!(#private::EntryRules::Fixed(#ttl))
         }
         (_, cache_if) => {
             let shape = wrapper::shape(plan, &private);
-            let ttl = wrapper::ttl_rule(plan, paths);
+            let ttl = match &plan.policy.ttl {
+                // Before the closure, which outlives the arguments.
+                Some(ttl @ TtlPlan::Expression(expression)) => {
+                    let ttl = owned(plan, wrapper::fixed_ttl(ttl, paths), Some(expression).into_iter());
+                    let ttl_name = local("__ttl");
+                    quote!({ let #ttl_name = #ttl; move |_| #ttl_name })
+                }
+                _ => wrapper::ttl_rule(plan, paths),
+            };
             let cache_if = match cache_if {
                 Some(_) => wrapper::cache_if(plan),
                 None => quote!(|_| true),
@@ -287,7 +385,7 @@ fn key(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
         #(#cfgs)*
         #[doc(hidden)]
         #[inline]
-        #[allow(dead_code, unused_variables)]
+        #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
         fn #name #generics (#receiver #cache: &#private::Cache, #(#parameters),*) -> #private::KeyWriter #where_clause {
             #(#bindings)*
             let mut #writer = #private::key(#cache);
@@ -348,7 +446,7 @@ fn rename(plan: &Plan, signature: &mut Signature, keep_mut: bool) {
     });
     for (typed, argument) in typed.zip(&plan.arguments) {
         match &mut *typed.pat {
-            Pat::Ident(simple) if simple.subpat.is_none() => {
+            Pat::Ident(simple) if is_name(simple) => {
                 if !keep_mut {
                     simple.mutability = None;
                 }
@@ -372,7 +470,7 @@ fn moved_bindings(plan: &Plan) -> Vec<TokenStream> {
     });
     typed
         .zip(&plan.arguments)
-        .filter(|(typed, _)| !matches!(&*typed.pat, Pat::Ident(simple) if simple.subpat.is_none()))
+        .filter(|(typed, _)| !matches!(&*typed.pat, Pat::Ident(simple) if is_name(simple)))
         .map(|(typed, argument)| {
             let (pattern, ident) = (&typed.pat, &argument.ident);
             quote!(let #pattern = #ident;)

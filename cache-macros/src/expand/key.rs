@@ -17,7 +17,11 @@ use crate::{
 /// What `entry(..)` takes a reference to: `str` for a `String`, what a reference refers to, else the type itself.
 pub(super) fn borrowed(ty: &Type) -> Type {
     match ty {
-        Type::Reference(reference) => (*reference.elem).clone(),
+        Type::Reference(reference) => match &*reference.elem {
+            // `&(impl A + B)`
+            Type::Paren(inner) => (*inner.elem).clone(),
+            inner => inner.clone(),
+        },
         Type::Path(path) if path.qself.is_none() => {
             let last = path.path.segments.last();
             match last.map(|last| (last.ident.to_string(), &last.arguments)) {
@@ -70,6 +74,14 @@ pub(super) fn pieces(
     quote!(#(#statements)*)
 }
 
+/// A field may have the name of a keyword.
+fn ident(name: &str, span: Span) -> Ident {
+    match syn::parse_str::<Ident>(name) {
+        Ok(_) => Ident::new(name, span),
+        Err(_) => Ident::new_raw(name, span),
+    }
+}
+
 fn part(
     plan: &Plan,
     paths: &Paths<'_>,
@@ -114,7 +126,7 @@ fn part(
     let span = Span::call_site().located_at(span);
     let steps = path.iter().map(|step| match step {
         Step::Field(name) => {
-            let name = Ident::new(name, span);
+            let name = ident(name, span);
             quote_spanned!(span=> .#name)
         }
         Step::Index(index) => {
@@ -122,7 +134,7 @@ fn part(
             quote_spanned!(span=> .#index)
         }
         Step::Method(name) => {
-            let name = Ident::new(name, span);
+            let name = ident(name, span);
             quote_spanned!(span=> .#name())
         }
     });

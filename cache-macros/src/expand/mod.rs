@@ -30,13 +30,19 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
             let runtime = options.runtime.clone();
             let companion = options.companion.clone();
             let key = options.key.clone();
-            let mut skip = options.skip.clone().unwrap_or_default();
+            let skip = options.skip.clone().unwrap_or_default();
             match Plan::new(function, options, tokens, &mut diagnostics) {
                 Ok(plan) => expand(&plan),
                 Err((function, marked)) => {
-                    skip.extend(marked);
                     let key = key.as_ref().map(|key| &key.value);
-                    recover::function(&function, &Paths::new(runtime.as_ref()), companion, key, &skip)
+                    recover::function(
+                        &function,
+                        &Paths::new(runtime.as_ref()),
+                        companion,
+                        key,
+                        &skip,
+                        &marked,
+                    )
                 }
             }
         }

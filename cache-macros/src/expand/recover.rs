@@ -24,6 +24,7 @@ pub(super) fn function(
     companion: Option<Spanned<Option<Ident>>>,
     key: Option<&Template>,
     skip: &[Ident],
+    marked: &[usize],
 ) -> TokenStream {
     let Function { attributes, visibility, signature, body } = function;
     let body = body.as_ref().map_or_else(|| quote!(;), quote::ToTokens::to_token_stream);
@@ -32,8 +33,10 @@ pub(super) fn function(
         return item;
     }
     let cfgs: Vec<_> = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect();
+    let arguments = arguments(signature, None);
+    let in_key = in_key(key, skip, marked, &arguments);
     let stubs = |entry: &Ident, uncached: &Ident| {
-        let entry = entry_stub(function, paths, key, skip, entry);
+        let entry = entry_stub(signature, paths, key, in_key.iter().map(|index| &arguments[*index]), entry);
         let uncached = uncached_stub(signature, uncached).map(|uncached| {
             quote! {
                 #(#cfgs)*
@@ -77,18 +80,15 @@ pub(super) fn function(
 }
 
 /// `entry` with the arguments that the key means, as far as it could be read.
-fn entry_stub(
-    function: &Function,
+fn entry_stub<'a>(
+    signature: &Signature,
     paths: &Paths<'_>,
     key: Option<&Template>,
-    skip: &[Ident],
+    arguments: impl Iterator<Item = &'a Argument>,
     name: &Ident,
 ) -> TokenStream {
-    let signature = &function.signature;
-    let arguments = arguments(signature, None);
-    let in_key = in_key(key, skip, &arguments);
     let receiver = signature.receiver().map(|_| quote!(&self,));
-    let parameters: Vec<_> = in_key.iter().map(|index| parameter(&arguments[*index])).collect();
+    let parameters: Vec<_> = arguments.map(parameter).collect();
     let output = match &signature.output {
         ReturnType::Type(_, output) if !mentions_borrow(&output.to_token_stream()) => quote!(#output),
         _ => quote!(()),
@@ -106,10 +106,17 @@ fn entry_stub(
     }
 }
 
-fn in_key(key: Option<&Template>, skip: &[Ident], arguments: &[Argument]) -> BTreeSet<usize> {
+fn in_key(
+    key: Option<&Template>,
+    skip: &[Ident],
+    marked: &[usize],
+    arguments: &[Argument],
+) -> BTreeSet<usize> {
     let Some(key) = key else {
-        let skipped = |argument: &Argument| argument.names.iter().any(|name| skip.contains(name));
-        return (0..arguments.len()).filter(|index| !skipped(&arguments[*index])).collect();
+        let skipped = |index: &usize| {
+            marked.contains(index) || arguments[*index].names.iter().any(|name| skip.contains(name))
+        };
+        return (0..arguments.len()).filter(|index| !skipped(index)).collect();
     };
     let named =
         |name: &str| arguments.iter().position(|argument| argument.names.iter().any(|own| own == name));

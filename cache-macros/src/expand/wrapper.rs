@@ -23,7 +23,7 @@ use crate::{
 
 pub(super) fn function(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let visibility = &plan.function.visibility;
-    let attributes = plan.function.attributes.iter().filter(|attribute| !attribute.path().is_ident("expect"));
+    let attributes = plan.function.attributes.iter().map(companion::allowed);
     let documentation = documentation(plan);
     let signature = companion::wrapper_signature(plan);
     let call = call(plan, paths);
@@ -61,7 +61,7 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let private = paths.private();
     let [cache_name, site_name, shape_name, key_name, bypass_name, rules_name, late_name] =
         ["__cache", "__site", "__shape", "__key", "__bypass", "__rules", "__late"].map(local);
-    let cache = cache(plan, paths);
+    let cache = seeing_patterns(plan, cache(plan, paths), plan.cache.as_ref());
     let site = match &plan.companion {
         Companion::Type(name) => quote!(<#name>::__site()),
         Companion::Methods { site, .. } => quote!(Self::#site()),
@@ -100,6 +100,7 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             };
             quote! {
                 #start
+                #[allow(unused_qualifications)]
                 let (#key_name, #bypass_name) = {
                     #(#patterns)*
                     #bypass
@@ -140,6 +141,7 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             let late = late_targets(plan, paths);
             quote! {
                 #start
+                #[allow(unused_qualifications)]
                 let (#key_name, #targets_name, #bypass_name) = {
                     #(#patterns)*
                     #bypass
@@ -250,6 +252,20 @@ pub(super) fn cache(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     }
 }
 
+/// `value`, with the names that patterns bind where `expression` mentions them.
+fn seeing_patterns(plan: &Plan, value: TokenStream, expression: Option<&Expr>) -> TokenStream {
+    let Some(expression) = expression else { return value };
+    let tokens = expression.to_token_stream();
+    let mentioned = plan.arguments.iter().enumerate().filter(|(_, argument)| {
+        argument.pattern.is_some() && argument.names.iter().any(|name| mentions(tokens.clone(), name))
+    });
+    let mut bindings = bindings(plan, mentioned.map(|(index, _)| index)).peekable();
+    if bindings.peek().is_none() {
+        return value;
+    }
+    quote!({ #(#bindings)* #value })
+}
+
 /// Finds the shape of the result by its type. See `Probe` in the runtime.
 pub(super) fn shape(plan: &Plan, private: &TokenStream) -> TokenStream {
     let output = &plan.output;
@@ -270,16 +286,20 @@ fn rules(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let cache_if = cache_if(plan);
     match &plan.policy.ttl {
         // Before the body, which may consume what the expression mentions.
-        Some(TtlPlan::Expression(_)) => {
-            let ttl = plan.policy.ttl.as_ref().map(|ttl| fixed_ttl(ttl, paths));
+        Some(ttl @ TtlPlan::Expression(expression)) => {
+            let ttl = seeing_patterns(plan, fixed_ttl(ttl, paths), Some(expression));
             quote! {
+                #[allow(unused_qualifications)]
                 let #ttl_name = #ttl;
                 let #rules = #private::rules(#shape, move |_| #ttl_name, #cache_if);
             }
         }
         _ => {
             let ttl = ttl_rule(plan, paths);
-            quote!(let #rules = #private::rules(#shape, #ttl, #cache_if);)
+            quote! {
+                #[allow(unused_qualifications)]
+                let #rules = #private::rules(#shape, #ttl, #cache_if);
+            }
         }
     }
 }
@@ -290,7 +310,7 @@ pub(super) fn cache_if(plan: &Plan) -> TokenStream {
         // Called, so that something else than a function is one mistake, not one at each use.
         Some(function) => {
             let value = local_at("__value", function.span());
-            quote_spanned!(function.span()=> |#value| #function(#value))
+            quote_spanned!(value.span()=> |#value| #function(#value))
         }
         None => quote!(|_| true),
     }
@@ -321,7 +341,7 @@ pub(super) fn fixed_ttl(ttl: &TtlPlan, paths: &Paths<'_>) -> TokenStream {
     let private = paths.private();
     match ttl {
         TtlPlan::Class(_, variant) => {
-            let variant = Ident::new(variant, proc_macro2::Span::call_site());
+            let variant = Ident::new(variant, Span::call_site());
             quote!(#private::Ttl::Class(#private::TtlClass::#variant))
         }
         TtlPlan::For(duration) => {
@@ -370,7 +390,7 @@ fn early_targets(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     if targets.is_empty() {
         return quote!(::std::vec::Vec::new());
     }
-    quote!(::std::vec::Vec::from([#(#targets),*]))
+    quote!(<[_]>::into_vec(::std::boxed::Box::new([#(#targets),*])))
 }
 
 /// Targets that need the result.
@@ -450,14 +470,14 @@ fn entry_target(paths: &Paths<'_>, target: &Target) -> TokenStream {
                 }
                 other => other.to_token_stream(),
             });
-            let args = args.iter().map(|arg| quote_spanned!(arg.span()=> &#arg));
+            let args = args.iter().map(by_reference);
             let mut call = quote_spanned!(func.span()=> <#path>::entry #generics);
             paren_token.surround(&mut call, |call| call.append_separated(args, <syn::Token![,]>::default()));
             call
         }
         Target::Method(ExprMethodCall { receiver, method, args, turbofish, paren_token, .. }) => {
             let method = Ident::new(&format!("{method}_entry"), method.span());
-            let args = args.iter().map(|arg| quote_spanned!(arg.span()=> &#arg));
+            let args = args.iter().map(by_reference);
             let mut call = quote_spanned!(method.span()=> #receiver.#method #turbofish);
             paren_token.surround(&mut call, |call| call.append_separated(args, <syn::Token![,]>::default()));
             call
@@ -466,4 +486,23 @@ fn entry_target(paths: &Paths<'_>, target: &Target) -> TokenStream {
     };
     let private = paths.private();
     quote!(#private::target(#entry))
+}
+
+/// `&id` for `id` and for `&id`, and `&(id + 1)`.
+fn by_reference(argument: &Expr) -> TokenStream {
+    match argument {
+        Expr::Reference(_) => argument.to_token_stream(),
+        Expr::Path(_)
+        | Expr::Lit(_)
+        | Expr::Field(_)
+        | Expr::Call(_)
+        | Expr::MethodCall(_)
+        | Expr::Index(_)
+        | Expr::Macro(_)
+        | Expr::Paren(_)
+        | Expr::Tuple(_)
+        | Expr::Array(_)
+        | Expr::Unary(_) => quote_spanned!(argument.span()=> &#argument),
+        other => quote_spanned!(argument.span()=> &(#other)),
+    }
 }

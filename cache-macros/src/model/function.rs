@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident};
 use syn::{
-    FnArg, GenericArgument, Ident, Pat, PathArguments, ReturnType, Signature, Type, TypeParamBound,
+    FnArg, GenericArgument, Ident, Pat, PatIdent, PathArguments, ReturnType, Signature, Type, TypeParamBound,
     Visibility, spanned::Spanned as _,
 };
 
@@ -76,14 +77,18 @@ impl Companion {
                 site: format_ident!("__{base}_site"),
             };
         }
-        // An associated function: its impl cannot hold a type.
-        let mentions_self = mentions(signature.to_token_stream(), &format_ident!("Self"));
-        if mentions_self { Self::None } else { Self::Type(base) }
+        // An associated function: its impl cannot hold a type. Only a function with items in it says `Self` otherwise.
+        let says = |tokens: TokenStream, word: &str| mentions(tokens, &format_ident!("{word}"));
+        let in_body = function.body.clone().unwrap_or_default();
+        let in_impl = says(signature.to_token_stream(), "Self")
+            || says(in_body.clone(), "Self")
+                && !["impl", "trait", "struct", "enum"].iter().any(|item| says(in_body.clone(), item));
+        if in_impl { Self::None } else { Self::Type(base) }
     }
 }
 
 /// Whether tokens hold an identifier, at any depth.
-pub(crate) fn mentions(tokens: proc_macro2::TokenStream, ident: &Ident) -> bool {
+pub(crate) fn mentions(tokens: TokenStream, ident: &Ident) -> bool {
     tokens.into_iter().any(|token| match token {
         proc_macro2::TokenTree::Ident(found) => found == *ident,
         proc_macro2::TokenTree::Group(group) => mentions(group.stream(), ident),
@@ -102,7 +107,7 @@ pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argume
         .map(|(number, typed)| {
             let ours = || Ident::new(&format!("__cache_arg{number}"), proc_macro2::Span::call_site());
             let (ident, names, pattern) = match &*typed.pat {
-                Pat::Ident(simple) if simple.subpat.is_none() => {
+                Pat::Ident(simple) if is_name(simple) => {
                     (simple.ident.clone(), vec![simple.ident.clone()], None)
                 }
                 Pat::Wild(_) => (ours(), Vec::new(), None),
@@ -114,7 +119,14 @@ pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argume
                 }
             };
             let hidden = form == Some(Form::Boxed) && ident.to_string().starts_with("__arg");
-            Argument { ident, names, pattern, ty: (*typed.ty).clone(), written: (*typed.pat).clone(), hidden }
+            Argument {
+                ident,
+                names,
+                pattern,
+                ty: ungrouped(&typed.ty).clone(),
+                written: (*typed.pat).clone(),
+                hidden,
+            }
         })
         .collect()
 }
@@ -142,6 +154,11 @@ pub(crate) fn check_hidden(
     }
 }
 
+/// A name, perhaps with `mut`; everything else is a pattern.
+pub(crate) fn is_name(pattern: &PatIdent) -> bool {
+    pattern.subpat.is_none() && pattern.by_ref.is_none()
+}
+
 /// Takes `mut` and `ref` off a pattern, so that it binds references to what it is matched with.
 fn bind_by_reference(pattern: &mut Pat, names: &mut Vec<Ident>) {
     match pattern {
@@ -165,11 +182,14 @@ fn bind_by_reference(pattern: &mut Pat, names: &mut Vec<Ident>) {
     }
 }
 
-/// Takes `#[cache(skip)]` off the arguments; answers with the names of those that had it.
-pub(crate) fn take_skip_markers(signature: &mut Signature, diagnostics: &mut Diagnostics) -> Vec<Ident> {
+/// Takes `#[cache(skip)]` off the arguments; answers with the places of those that had it.
+pub(crate) fn take_skip_markers(signature: &mut Signature, diagnostics: &mut Diagnostics) -> Vec<usize> {
     let mut marked = Vec::new();
-    for input in &mut signature.inputs {
-        let FnArg::Typed(typed) = input else { continue };
+    let typed = signature.inputs.iter_mut().filter_map(|input| match input {
+        FnArg::Receiver(_) => None,
+        FnArg::Typed(typed) => Some(typed),
+    });
+    for (index, typed) in typed.enumerate() {
         let mut skip = false;
         typed.attrs.retain(|attribute| {
             if !attribute.path().is_ident("cache") {
@@ -189,10 +209,16 @@ pub(crate) fn take_skip_markers(signature: &mut Signature, diagnostics: &mut Dia
             }
             false
         });
+        if let Some(cfg) = typed.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+            diagnostics.error_on(
+                cfg,
+                "an argument of a cached function cannot depend on `#[cfg]`",
+                "write the function twice, each with its own `#[cfg]`",
+            );
+            skip = true;
+        }
         if skip {
-            let mut names = Vec::new();
-            bind_by_reference(&mut typed.pat.clone(), &mut names);
-            marked.extend(names);
+            marked.push(index);
         }
     }
     marked
@@ -229,13 +255,13 @@ pub(crate) fn check(function: &Function, diagnostics: &mut Diagnostics) -> Optio
     if signature.asyncness.is_some() {
         let output = match &signature.output {
             ReturnType::Default => syn::parse_quote_spanned!(name.span()=> ()),
-            ReturnType::Type(_, output) => (**output).clone(),
+            ReturnType::Type(_, output) => ungrouped(output).clone(),
         };
         return Some((Form::AsyncFn, output));
     }
     let found = match &signature.output {
         ReturnType::Default => None,
-        ReturnType::Type(_, output) => future_output(output),
+        ReturnType::Type(_, output) => future_output(ungrouped(output)),
     };
     if found.is_none() {
         diagnostics.error(
@@ -278,6 +304,14 @@ fn bounds_output<'a>(bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option
         }
     }
     None
+}
+
+/// What a `macro_rules!` passes on as `$type`, without the group around it.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        other => other,
+    }
 }
 
 /// The first type in `<..>`.

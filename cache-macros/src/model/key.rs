@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::Span;
 use quote::ToTokens as _;
-use syn::{GenericParam, Ident, Signature, Type};
+use syn::{GenericParam, Ident, Signature, Type, ext::IdentExt as _};
 
 use super::function::{Argument, mentions};
 use crate::{
@@ -244,7 +244,7 @@ impl KeyPlan {
         let name = placeholder.root.as_str();
         let bare = placeholder.path.is_empty();
         for (index, argument) in arguments.iter().enumerate() {
-            if let Some(bound) = argument.names.iter().find(|bound| *bound == name) {
+            if let Some(bound) = argument.names.iter().find(|bound| bound.unraw() == name) {
                 return Some(if argument.pattern.is_none() {
                     Root::Argument(index)
                 } else {
@@ -310,7 +310,9 @@ pub(crate) fn meant(name: &str, arguments: &[Argument]) -> Option<usize> {
     let names: Vec<(usize, String)> = arguments
         .iter()
         .enumerate()
-        .flat_map(|(index, argument)| argument.names.iter().map(move |name| (index, name.to_string())))
+        .flat_map(|(index, argument)| {
+            argument.names.iter().map(move |name| (index, name.unraw().to_string()))
+        })
         .collect();
     let nearest = suggest::nearest(name, names.iter().map(|(_, name)| name.as_str()))?;
     names.iter().find(|(_, name)| name == nearest).map(|(index, _)| *index)
@@ -327,7 +329,7 @@ fn stop(literal: &str) -> u8 {
 /// The places of the arguments that `skip` names; contradictions are recorded.
 pub(crate) fn skipped(
     options: &Options,
-    marked: &[Ident],
+    marked: &[usize],
     function: &Function,
     arguments: &[Argument],
     key: Option<&KeyPlan>,
@@ -335,7 +337,7 @@ pub(crate) fn skipped(
 ) -> BTreeSet<usize> {
     let used = key.map(KeyPlan::arguments).unwrap_or_default();
     let mut skipped = BTreeSet::new();
-    for name in options.skip.iter().flatten().chain(marked) {
+    for name in options.skip.iter().flatten() {
         let Some(index) = arguments.iter().position(|argument| argument.names.contains(name)) else {
             skipped.extend(meant(&name.to_string(), arguments));
             let names: Vec<String> =
@@ -357,6 +359,16 @@ pub(crate) fn skipped(
             );
         }
         skipped.insert(index);
+    }
+    for index in marked {
+        if used.contains(index) {
+            diagnostics.error_on(
+                &arguments[*index].written,
+                "this argument is skipped, and in `key`",
+                "remove `#[cache(skip)]`, or its names from `key`",
+            );
+        }
+        skipped.insert(*index);
     }
     skipped
 }

@@ -7,10 +7,11 @@ pub(crate) mod output;
 pub(crate) mod policy;
 
 use proc_macro2::TokenStream;
+use quote::ToTokens as _;
 use syn::{Expr, Ident, Path, Type};
 
 use self::{
-    function::{Argument, Companion, Form},
+    function::{Argument, Companion, Form, mentions},
     key::KeyPlan,
     mode::{Mode, TargetPlan},
     policy::PolicyPlan,
@@ -48,7 +49,7 @@ impl Plan {
         options: Options,
         written: TokenStream,
         diagnostics: &mut Diagnostics,
-    ) -> Result<Self, (Box<Function>, Vec<Ident>)> {
+    ) -> Result<Self, (Box<Function>, Vec<usize>)> {
         let marked = function::take_skip_markers(&mut function.signature, diagnostics);
         let checked = function::check(&function, diagnostics);
         let arguments = function::arguments(&function.signature, checked.as_ref().map(|(form, _)| *form));
@@ -90,6 +91,27 @@ impl Plan {
             }),
             _ => Err((Box::new(function), marked)),
         }
+    }
+
+    /// Whether the attribute uses an argument, so that nobody has to in the body.
+    pub(crate) fn uses(&self, name: &Ident) -> bool {
+        let in_key = |key: &KeyPlan| {
+            key.arguments().iter().any(|index| {
+                let argument = &self.arguments[*index];
+                argument.pattern.is_none() && argument.names.contains(name)
+            }) || key.binds(name)
+        };
+        let in_text = |tokens: TokenStream| mentions(tokens, name);
+        let policy = &self.policy;
+        self.key.as_ref().is_some_and(in_key)
+            || self.targets.iter().any(|target| target.text().is_some_and(in_key))
+            || self.targets.iter().filter_map(TargetPlan::expression).any(in_text)
+            || [&self.cache, &self.bypass_if, &policy.cache_if]
+                .into_iter()
+                .flatten()
+                .any(|expr| in_text(expr.to_token_stream()))
+            || policy.ttl.as_ref().and_then(|ttl| ttl.expression()).is_some_and(in_text)
+            || matches!(&self.mode, Mode::WriteThrough { value: Some(value) } if value == name)
     }
 
     pub(crate) fn name(&self) -> &Ident {

@@ -43,6 +43,15 @@ pub(crate) enum MadeTarget {
 }
 
 impl TargetPlan {
+    /// What was written in Rust.
+    pub(crate) fn expression(&self) -> Option<TokenStream> {
+        match self {
+            Self::Text(_) | Self::TextOfResult(_) => None,
+            Self::Entry(target) => Some(target.to_token_stream()),
+            Self::Made(closure, _) => Some(closure.to_token_stream()),
+        }
+    }
+
     /// The key of a string target.
     pub(crate) fn text(&self) -> Option<&KeyPlan> {
         match self {
@@ -73,10 +82,10 @@ impl Mode {
             written = Ident::new("cached", whole).to_token_stream();
         }
         if !key {
-            let help = match arguments.iter().find_map(|argument| argument.names.first()) {
-                Some(first) => format!("add `key = \"{}:<{first}>\"`", function.signature.ident),
-                None => format!("add `key = \"{}\"`", function.signature.ident),
-            };
+            let skipped = |name: &&Ident| options.skip.iter().flatten().any(|skipped| skipped == *name);
+            let names = arguments.iter().flat_map(|argument| &argument.names).filter(|name| !skipped(name));
+            let placeholders: String = names.map(|name| format!(":<{name}>")).collect();
+            let help = format!("add `key = \"{}{placeholders}\"`", function.signature.ident);
             diagnostics.error_on(&written, "`key` is missing", help);
         }
         if !ttl {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proc_macro2::TokenStream;
+use quote::ToTokens as _;
 use syn::{Expr, ExprClosure, Lit};
 
 use crate::{
@@ -74,6 +76,15 @@ impl PolicyPlan {
 }
 
 impl TtlPlan {
+    /// What was written in Rust.
+    pub(crate) fn expression(&self) -> Option<TokenStream> {
+        match self {
+            Self::Class(..) | Self::For(_) => None,
+            Self::Expression(expression) => Some(expression.to_token_stream()),
+            Self::FromValue(closure) => Some(closure.to_token_stream()),
+        }
+    }
+
     fn new(ttl: &Spanned<Expr>, option: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
         let text = match &ttl.value {
             Expr::Closure(closure) if closure.inputs.len() == 1 => {

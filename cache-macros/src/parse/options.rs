@@ -135,7 +135,7 @@ impl Options {
             if input.is_empty() || input.peek(Token![,]) {
                 None
             } else {
-                let value = input.parse();
+                let value = input.parse().map(ungrouped);
                 self.broken.extend(known.filter(|_| value.is_err()));
                 Some(value?)
             }
@@ -222,6 +222,18 @@ impl Options {
             _ => self.runtime = Some(path(value, diagnostics)?),
         }
         Some(())
+    }
+}
+
+/// What a `macro_rules!` passes on, such as `key = $key`, without the group around it.
+fn ungrouped(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => ungrouped(*group.expr),
+        Expr::Array(mut list) => {
+            list.elems = list.elems.into_iter().map(ungrouped).collect();
+            Expr::Array(list)
+        }
+        other => other,
     }
 }
 

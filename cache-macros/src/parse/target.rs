@@ -1,5 +1,7 @@
 //! One entry of `invalidates`.
 
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::{Expr, ExprCall, ExprClosure, ExprMethodCall, Lit, LitStr};
 
 use crate::diag::Diagnostics;
@@ -15,6 +17,17 @@ pub(crate) enum Target {
     Method(ExprMethodCall),
     /// `|made| get_user(made.id)`
     Made(ExprClosure, Box<Self>),
+}
+
+impl ToTokens for Target {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Text(text) => text.to_tokens(tokens),
+            Self::Call(call) => call.to_tokens(tokens),
+            Self::Method(call) => call.to_tokens(tokens),
+            Self::Made(closure, _) => closure.to_tokens(tokens),
+        }
+    }
 }
 
 impl Target {

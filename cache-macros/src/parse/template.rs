@@ -1,4 +1,4 @@
-//! "user:<id>" to literal and placeholder segments.
+//! `"user:<id>"` to literal and placeholder segments.
 
 use std::ops::Range;
 
@@ -155,8 +155,8 @@ fn caret(literal: &LitStr, at: &Range<usize>) -> String {
 
 impl Placeholder {
     fn parse(inner: &str, at: Range<usize>) -> Option<Self> {
-        let mut parts = inner.split('.');
-        let root = parts.next().filter(|root| is_ident(root))?.to_owned();
+        let mut parts = inner.split('.').map(|part| part.strip_prefix("r#").unwrap_or(part));
+        let root = parts.next().filter(|root| is_ident(root) || *root == "self")?.to_owned();
         let path = parts.map(Step::parse).collect::<Option<_>>()?;
         Some(Self { root, path, at })
     }
@@ -175,7 +175,11 @@ impl Step {
     }
 }
 
+/// A name without `r#`; a keyword is one, too, where a raw identifier can be.
 fn is_ident(text: &str) -> bool {
+    if ["_", "self", "Self", "super", "crate"].contains(&text) {
+        return false;
+    }
     let mut characters = text.chars();
     characters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && characters.all(|character| character.is_alphanumeric() || character == '_')
@@ -219,6 +223,9 @@ mod tests {
         check("user:<id", Err("never closed"));
         check("user:id>", Err("closes nothing"));
         check("user:<>", Err("does not name an argument"));
+        check("user:<_>", Err("does not name an argument"));
+        check("user:<user.self>", Err("does not name an argument"));
+        check("user:<r#type>", Ok(&["user:", "<type+0>"]));
         check("user:<a+b>", Err("does not name an argument"));
         check("user:<a.b(1)>", Err("does not name an argument"));
         check("user <id>", Err("cannot be part of a key"));

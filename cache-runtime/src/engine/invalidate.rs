@@ -9,7 +9,7 @@ use super::{
     steps::{spawn, within_budget},
 };
 use crate::{
-    ambient::{self, millis},
+    ambient::{self, Deadline, millis},
     codec::Sealed,
     domain::{
         entry::{Millis, Stored, Token},
@@ -65,13 +65,14 @@ pub(super) async fn end(
 ) -> Ended {
     let hold = hold.then(|| millis(engine.config.hold));
     let mut ended = Ended::default();
+    let deadline = Deadline::after(engine.config.budget);
     // A function may name its own key among its targets: END has the last word there.
     let own_key = own.as_ref().map(|(own, _)| own.key.clone());
     let own_key = own_key.as_ref();
     let own_step = async {
         match own {
             Some((own, end)) => {
-                let answer = end_own(engine, &own, end).await;
+                let answer = bounded(deadline, end_own(engine, &own, end)).await;
                 Some((own.key, answer))
             }
             None => None,
@@ -84,8 +85,8 @@ pub(super) async fn end(
             .filter(move |key| own_key != Some(key) || !Arc::ptr_eq(&target.engine, engine));
         others.map(move |key| async move {
             let answer = match hold {
-                Some(hold) => target.engine.store.hold(key, ambient::token(), hold).await,
-                None => target.engine.store.invalidate(key).await,
+                Some(hold) => bounded(deadline, target.engine.store.hold(key, ambient::token(), hold)).await,
+                None => bounded(deadline, target.engine.store.invalidate(key)).await,
             };
             (&target.engine, key, answer)
         })
@@ -111,15 +112,30 @@ pub(super) async fn end(
     ended
 }
 
+/// A step whose answer is waited for until the deadline. What has none by then is a failure before the caller returns:
+/// else a read after it could still be served.
+async fn bounded<T>(
+    deadline: Deadline,
+    step: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    deadline.bound(step).await.unwrap_or(Err(StoreError::Timeout))
+}
+
 async fn end_own(engine: &Engine, own: &Own, end: End) -> Result<Stored, StoreError> {
     let Own { key, token, fenced } = own;
     let hold: Millis = millis(engine.config.hold);
     match end {
         End::Hold => engine.store.hold(key, *token, hold).await.map(|()| Stored::Lost),
-        End::Store(sealed) if *fenced => engine.store.end(key, *token, Some(&sealed)).await,
+        End::Store(sealed) if *fenced => {
+            let stored = engine.store.end(key, *token, Some(&sealed)).await;
+            if matches!(stored, Ok(Stored::Yes)) {
+                engine.remember(key, engine.store.now() + sealed.lifetime.total);
+            }
+            stored
+        }
         End::Nothing if *fenced => engine.store.end(key, *token, None).await,
-        // The fence was not acknowledged, so nothing may be stored; if it exists it ends by itself.
-        End::Store(_) | End::Nothing => engine.store.invalidate(key).await.map(|()| Stored::Lost),
+        // The fence was not acknowledged, so nothing may be stored; if it exists it goes.
+        End::Store(_) | End::Nothing => engine.store.end(key, *token, None).await,
     }
 }
 
@@ -129,19 +145,27 @@ fn failed(engine: &Arc<Engine>, key: Key, error: &StoreError) {
         // There is no store that could serve the old value.
         return;
     }
-    let start = engine.recovery.add([key]);
+    engine.recovery.add([key]);
     metrics::gauge_recovery(engine.recovery.len());
-    if start {
+    if resume(engine) {
         // Once for each outage, not for each key.
         tracing::warn!(
             reason = error.reason(),
             "invalidations are not acknowledged; they are repeated until they are"
         );
+    }
+}
+
+/// Starts the worker where something waits and none is there: also after its runtime has gone.
+pub(super) fn resume(engine: &Arc<Engine>) -> bool {
+    let start = engine.recovery.start();
+    if start {
         let worker = Worker(Arc::clone(engine));
         if spawn(worker.run()).is_none() {
             engine.recovery.abandoned();
         }
     }
+    start
 }
 
 /// Repeats invalidations until none is left.
@@ -161,11 +185,11 @@ impl Worker {
             if batch.is_empty() {
                 return;
             }
-            let answers = join_all(batch.iter().map(|key| engine.store.invalidate(key))).await;
+            let answers = join_all(batch.iter().map(|(key, _)| engine.store.invalidate(key))).await;
             let mut acknowledged = false;
-            for (key, answer) in batch.iter().zip(answers) {
+            for ((key, added), answer) in batch.iter().zip(answers) {
                 if answer.is_ok() {
-                    engine.recovery.done(key);
+                    engine.recovery.done(key, *added);
                     acknowledged = true;
                 }
             }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
-    lookup::{Call, Found, find, judge_value},
+    lookup::{Call, Found, judge, judge_value},
     steps::spawn,
 };
 use crate::{
@@ -169,15 +169,17 @@ where
                 return Some(Turn::Unstored("load_timeout"));
             }
             let good_for = leader.send_for();
-            match find::<S::Value>(engine, site, key).await {
+            let lookup = engine.store.read(key).await;
+            let lease = lookup.as_ref().ok().and_then(crate::store::Lookup::lease);
+            match lookup.map(|lookup| judge::<S::Value>(engine, site, key, lookup)) {
                 Ok(Found::Value(value)) => return Some(Turn::Found(value, good_for)),
                 Ok(Found::Leased(lease)) if lease.token == held.token => {}
                 Ok(Found::Negative(_)) if let Some(output) = self.shape.negative() => {
                     return Some(Turn::Negative(output, good_for));
                 }
                 // The value that is to be dropped may stand beside the lease.
-                Ok(Found::Nothing(Seen::Drop(_)) | Found::Negative(_)) if engine.store.now() < held.until => {
-                }
+                Ok(Found::Nothing(Seen::Drop(_)) | Found::Negative(_))
+                    if lease.is_some_and(|lease| lease.token == held.token) => {}
                 Ok(Found::Nothing(_) | Found::Negative(_) | Found::Leased(_)) => return None,
                 Ok(Found::Fenced) => return Some(Turn::Unstored("fenced")),
                 Err(error) => {
@@ -197,7 +199,8 @@ where
         let mut lease = Leased { context: Some(self.call.context()), key, token };
         let started = leader.send_for();
         let time = Stopwatch::start();
-        let output = self.run(&leader, renewed(engine, key, token, body)).await;
+        let output =
+            self.run(&leader, renewed(engine, key, token, Some(engine.config.load_timeout), body)).await;
         let deadline = Deadline::after(engine.config.budget);
         let good_for = match self.seal(&output, token, time.elapsed()) {
             Some(sealed) => {
@@ -328,11 +331,18 @@ const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Runs a future while the lease of its token, or its place in a fence, is renewed every third of its time.
 ///
-/// Renewal stops at `load_timeout`: others do not wait for ever for a body that hangs.
-pub(super) async fn renewed<F: Future>(engine: &Engine, key: &Key, token: Token, future: F) -> F::Output {
+/// A lease is renewed for `load_timeout` at most, since others do not wait for ever for a body that hangs; a fence as
+/// long as its writer lives.
+pub(super) async fn renewed<F: Future>(
+    engine: &Engine,
+    key: &Key,
+    token: Token,
+    at_most: Option<Duration>,
+    future: F,
+) -> F::Output {
     let renewals = async {
         let running = Stopwatch::start();
-        while running.elapsed() < engine.config.load_timeout {
+        while at_most.is_none_or(|at_most| running.elapsed() < at_most) {
             ambient::sleep(engine.config.lease / 3).await;
             let lease: Millis = millis(engine.config.lease);
             if matches!(engine.store.renew(key, token, lease).await, Ok(false)) {

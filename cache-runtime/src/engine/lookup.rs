@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{CacheValue, Context, Engine, site::Site};
+use super::{CacheValue, Context, Engine, EngineRef, site::Site};
 use crate::{
     codec::{self, envelope::Body},
     domain::{
@@ -17,7 +17,7 @@ use crate::{
 /// One call: which entry of which function in which cache.
 #[derive(Debug)]
 pub struct Call {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) engine: EngineRef,
     pub(crate) site: &'static Site,
     pub(crate) key: Key,
     /// The function asked for its body.
@@ -51,13 +51,13 @@ pub(crate) async fn find<V: CacheValue>(
     Ok(judge(engine, site, key, engine.store.read(key).await?))
 }
 
-fn judge<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, lookup: Lookup) -> Found<V> {
+pub(super) fn judge<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, lookup: Lookup) -> Found<V> {
     match lookup {
         Lookup::Empty => Found::Nothing(Seen::Nothing),
         Lookup::Leased(lease) => Found::Leased(lease),
         Lookup::Fenced => Found::Fenced,
         Lookup::Damaged(id) => unreadable(engine, site, id),
-        Lookup::Value(value) => judge_value(engine, site, key, &value),
+        Lookup::Value(value, _) => judge_value(engine, site, key, &value),
     }
 }
 
@@ -67,9 +67,6 @@ pub(super) fn judge_value<V: CacheValue>(
     key: &Key,
     value: &Value<Body>,
 ) -> Found<V> {
-    if engine.store.now() >= value.fresh_until {
-        return Found::Nothing(Seen::Nothing);
-    }
     let fingerprint = Fingerprint::of(std::any::type_name::<V>());
     let header = value.body.header();
     let found =

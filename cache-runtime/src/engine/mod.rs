@@ -3,10 +3,12 @@
 //! `read` joins flights, `lookup` looks, `load` runs the body under a lease, `write` runs it under a fence or none,
 //! `invalidate` makes keys unusable and repeats what was not acknowledged, `steps` go on when the caller goes away.
 
+mod history;
 mod invalidate;
 mod load;
 mod lookup;
 mod read;
+
 mod shape;
 mod site;
 mod steps;
@@ -14,7 +16,7 @@ mod write;
 
 use std::{
     fmt,
-    hash::{BuildHasher as _, RandomState},
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use self::history::History;
 pub(crate) use self::lookup::{Found, find};
 pub use self::{
     invalidate::Target,
@@ -74,13 +77,9 @@ pub(crate) struct Engine {
     pub(crate) recovery: Recovery,
     /// Steps after writes that are under way.
     steps: AtomicUsize,
-    /// Hashes of keys whose values this process has seen, with their end: tells the reasons of misses apart.
-    seen: quick_cache::sync::Cache<u64, Millis>,
-    hasher: RandomState,
+    /// Tells the reasons of misses apart.
+    history: History,
 }
-
-/// So many keys are remembered for the reason of their next miss.
-const REMEMBERED: usize = 16_384;
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,8 +99,7 @@ impl Engine {
             stats: StatsTable::default(),
             recovery: Recovery::default(),
             steps: AtomicUsize::new(0),
-            seen: quick_cache::sync::Cache::new(REMEMBERED),
-            hasher: RandomState::new(),
+            history: History::default(),
         }
     }
 
@@ -141,14 +139,30 @@ impl Engine {
 
     /// Remembers until when the value of a key was to live.
     fn remember(&self, key: &Key, until: Millis) {
-        let hash = self.hasher.hash_one(key);
-        if self.seen.peek(&hash) != Some(until) {
-            self.seen.insert(hash, until);
-        }
+        self.history.insert(key, until);
     }
 
     fn miss(&self, key: &Key) -> Miss {
-        reason(self.seen.peek(&self.hasher.hash_one(key)), self.store.now())
+        reason(self.history.get(key), self.store.now())
+    }
+}
+
+/// The engine of one call. That of the installed cache lives as long as the process, and so is not counted: a counter
+/// that all cores write to would cost more than the rest of a look-up.
+#[derive(Clone, Debug)]
+pub(crate) enum EngineRef {
+    Installed(&'static Arc<Engine>),
+    Own(Arc<Engine>),
+}
+
+impl Deref for EngineRef {
+    type Target = Arc<Engine>;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Installed(engine) => engine,
+            Self::Own(engine) => engine,
+        }
     }
 }
 

@@ -38,18 +38,19 @@ where
         without("bypass_if");
         return body.await;
     }
-    if flight::leads(key) {
+    if flight::leads(&engine.flights, key) {
         without("recursion");
         return body.await;
     }
     if engine.recovery.covers(key) {
+        super::invalidate::resume(engine);
         without("recovery");
         return body.await;
     }
     let mut failures = 0;
     // Each round ends with a result, or because a flight had none for us.
     loop {
-        let follower = match engine.flights.follow(key) {
+        let follower = match engine.flights.follow(key, failures > 0) {
             Some(follower) => follower,
             None => {
                 let time = Stopwatch::start();
@@ -80,7 +81,7 @@ where
                         return body.await;
                     }
                 };
-                match engine.flights.lead_or_follow(key) {
+                match engine.flights.lead_or_follow(key, failures > 0) {
                     Role::Follow(follower) => follower,
                     Role::Lead(leader) => {
                         let deadline = Deadline::of(time, engine.config.budget);
@@ -108,8 +109,9 @@ where
             without("recursion");
             return body.await;
         };
-        let _waiting = waiting;
-        match Deadline::after(engine.config.load_timeout).bound(follower.landed()).await {
+        let landed = Deadline::after(engine.config.load_timeout).bound(follower.landed()).await;
+        drop(waiting);
+        match landed {
             Some(Some(shared)) => {
                 if let Some(output) = take(shape, &shared) {
                     engine.count(site, Outcome::Coalesced);

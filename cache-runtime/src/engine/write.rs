@@ -81,7 +81,7 @@ impl Write {
     pub async fn run<B: Future>(&mut self, body: B) -> B::Output {
         self.begun = true;
         match &self.own {
-            Some(own) if own.fenced => renewed(&self.engine, &own.key, own.token, body).await,
+            Some(own) if own.fenced => renewed(&self.engine, &own.key, own.token, None, body).await,
             _ => body.await,
         }
     }
@@ -176,12 +176,18 @@ impl Drop for Write {
     fn drop(&mut self) {
         if self.begun {
             // It may have committed, or commit a little later.
+            let memory = |engine: &Engine| matches!(engine.store, crate::store::AnyStore::Memory(_));
+            let in_process = memory(&self.engine) && self.targets.iter().all(|target| memory(&target.engine));
             let steps = self.steps(End::Hold);
             let counted = Counted::new(&self.engine);
-            spawn(async move {
+            let mut steps = Box::pin(async move {
                 let _counted = counted;
                 steps.await;
             });
+            // In process it is done at once, also while the runtime goes away.
+            if !in_process || futures_util::FutureExt::now_or_never(&mut steps).is_none() {
+                spawn(steps);
+            }
         } else if self.own.is_some() {
             // Only announced: the fence is taken away again.
             self.targets.clear();

@@ -7,12 +7,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use bb8_redis::{
     bb8::{self, Pool},
     redis::{
@@ -59,13 +60,15 @@ pub(crate) struct Lanes {
     pool: Pool<Connector>,
     lanes: Box<[Arc<Lane>]>,
     next: AtomicUsize,
+    /// The server's clock less ours.
+    offset: Arc<AtomicI64>,
     supervisors: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// One lane, up or down.
 #[derive(Debug)]
 struct Lane {
-    live: RwLock<Option<Arc<Live>>>,
+    live: ArcSwapOption<Live>,
     timeouts: AtomicU32,
     /// The supervisor is to look at the lane now.
     broken: Notify,
@@ -76,13 +79,13 @@ struct Lane {
 }
 
 /// A connection that answers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Live {
+    /// No other connection has this number.
+    number: u64,
     connection: MultiplexedConnection,
     /// What was written before is void.
     server_start: Millis,
-    /// The server's clock less ours.
-    offset: AtomicI64,
 }
 
 impl Lanes {
@@ -91,7 +94,8 @@ impl Lanes {
             client: Client::open(config.redis.info.clone())?,
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(CONNECT))
-                .set_response_timeout(Some(config.budget)),
+                // Before the deadline of the call, so that the lane sees the timeout and counts it.
+                .set_response_timeout(Some(config.budget.mul_f64(0.9))),
         };
         // Blocking commands take connections of their own out of the pool; lanes are beside it, since a checkout per
         // command costs two thirds of the throughput.
@@ -104,7 +108,14 @@ impl Lanes {
             .idle_timeout(None)
             .build_unchecked(connector);
         let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new())).collect();
-        let lanes = Self { config, pool, lanes, next: AtomicUsize::new(0), supervisors: Mutex::default() };
+        let lanes = Self {
+            config,
+            pool,
+            lanes,
+            next: AtomicUsize::new(0),
+            offset: Arc::default(),
+            supervisors: Mutex::default(),
+        };
         lanes.ensure_supervised();
         Ok(lanes)
     }
@@ -114,17 +125,29 @@ impl Lanes {
         &self,
         make: impl FnOnce(Millis) -> Cmd,
     ) -> Result<T, StoreError> {
-        let (lane, live) = self.pick().await?;
+        if let Some(picked) = self.pick_live() {
+            return Self::send(picked, make).await;
+        }
+        // Only the very first connect is waited for, so that a service which has just started finds its cache, and
+        // within the budget of the command. A lane that was lost later is never waited for.
+        let deadline = Deadline::after(self.config.budget);
+        self.wait_for_first_attempt(deadline).await;
+        let picked = self.pick_live().ok_or(StoreError::Disconnected)?;
+        deadline.bound(Self::send(picked, make)).await.unwrap_or(Err(StoreError::Timeout))
+    }
+
+    async fn send<T: FromRedisValue>(
+        (lane, mut live): (&Lane, Live),
+        make: impl FnOnce(Millis) -> Cmd,
+    ) -> Result<T, StoreError> {
         let cmd = make(live.server_start);
-        let answer = cmd.query_async(&mut live.connection.clone()).await;
-        lane.judge(&live, answer)
+        let answer = cmd.query_async(&mut live.connection).await;
+        lane.judge(live.number, answer)
     }
 
     /// The server's time, as far as it is known.
     pub(crate) fn now(&self, clock: &Clock) -> Millis {
-        let live = self.lanes.iter().find_map(|lane| lane.live());
-        let offset = live.map_or(0, |live| live.offset.load(Ordering::Relaxed));
-        clock.now().saturating_add_signed(offset)
+        clock.now().saturating_add_signed(self.offset.load(Ordering::Relaxed))
     }
 
     /// How many lanes are up, of how many.
@@ -139,11 +162,7 @@ impl Lanes {
 
     /// Waits until the first attempt of every lane to connect has ended. Whether any is up.
     pub(crate) async fn connected(&self) -> bool {
-        self.ensure_supervised();
-        let deadline = Deadline::after(self.config.budget);
-        for lane in &self.lanes {
-            deadline.bound(lane.first_attempt()).await;
-        }
+        self.wait_for_first_attempt(Deadline::after(self.config.budget)).await;
         self.pick_live().is_some()
     }
 
@@ -151,23 +170,22 @@ impl Lanes {
         &self.config.redis
     }
 
-    async fn pick(&self) -> Result<(&Arc<Lane>, Arc<Live>), StoreError> {
-        if let Some(picked) = self.pick_live() {
-            return Ok(picked);
+    async fn wait_for_first_attempt(&self, deadline: Deadline) {
+        if ambient::is_offline() {
+            return;
         }
         self.ensure_supervised();
-        // Only the very first connect is waited for, so that a service which has just started finds its cache.
-        // A lane that was lost later is never waited for.
-        if !*self.lanes[0].tried.borrow() {
-            Deadline::after(self.config.budget).bound(self.lanes[0].first_attempt()).await;
-        }
-        self.pick_live().ok_or(StoreError::Disconnected)
+        let all = self.lanes.iter().map(|lane| lane.first_attempt());
+        deadline.bound(futures_util::future::join_all(all)).await;
     }
 
-    fn pick_live(&self) -> Option<(&Arc<Lane>, Arc<Live>)> {
+    fn pick_live(&self) -> Option<(&Lane, Live)> {
+        if ambient::is_offline() {
+            return None;
+        }
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         (0..self.lanes.len()).find_map(|step| {
-            let lane = &self.lanes[(first + step) % self.lanes.len()];
+            let lane = &*self.lanes[(first + step) % self.lanes.len()];
             lane.live().map(|live| (lane, live))
         })
     }
@@ -186,6 +204,7 @@ impl Lanes {
                 let supervisor = Supervisor {
                     lane: Arc::clone(lane),
                     pool: self.pool.clone(),
+                    offset: Arc::clone(&self.offset),
                     address: self.config.redis.to_string(),
                     trust_snapshots: self.config.trust_snapshots,
                 };
@@ -206,7 +225,7 @@ impl Drop for Lanes {
 impl Lane {
     fn new() -> Self {
         Self {
-            live: RwLock::default(),
+            live: ArcSwapOption::empty(),
             timeouts: AtomicU32::new(0),
             broken: Notify::new(),
             tried: watch::Sender::new(false),
@@ -219,25 +238,25 @@ impl Lane {
         drop(self.tried.subscribe().wait_for(|tried| *tried).await);
     }
 
-    fn live(&self) -> Option<Arc<Live>> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// A clone of the connection: nothing is held while a command is under way.
+    fn live(&self) -> Option<Live> {
+        self.live.load().as_deref().cloned()
     }
 
-    fn set(&self, live: Option<Arc<Live>>) {
+    fn set(&self, live: Live) {
         self.timeouts.store(0, Ordering::Relaxed);
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        self.live.store(Some(Arc::new(live)));
     }
 
     /// Takes the lane down, if it still has this connection.
-    fn take_down(&self, broken: &Arc<Live>) {
-        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, broken)) {
-            *live = None;
+    fn take_down(&self, number: u64) {
+        let before = self.live.rcu(|live| live.clone().filter(|live| live.number != number));
+        if before.is_some_and(|live| live.number == number) {
             self.broken.notify_one();
         }
     }
 
-    fn judge<T>(&self, live: &Arc<Live>, answer: Result<T, RedisError>) -> Result<T, StoreError> {
+    fn judge<T>(&self, number: u64, answer: Result<T, RedisError>) -> Result<T, StoreError> {
         let error = match answer {
             Ok(answer) => {
                 // A plain load first: a store for every command would be shared between all cores.
@@ -250,12 +269,12 @@ impl Lane {
         };
         if error.is_timeout() {
             if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS {
-                self.take_down(live);
+                self.take_down(number);
             }
             return Err(StoreError::Timeout);
         }
         if error.is_io_error() || error.is_unrecoverable_error() {
-            self.take_down(live);
+            self.take_down(number);
             return Err(StoreError::Disconnected);
         }
         Err(StoreError::Refused(error))
@@ -266,6 +285,7 @@ impl Lane {
 struct Supervisor {
     lane: Arc<Lane>,
     pool: Pool<Connector>,
+    offset: Arc<AtomicI64>,
     address: String,
     trust_snapshots: bool,
 }
@@ -277,13 +297,13 @@ impl Supervisor {
         loop {
             match self.connect().await {
                 Ok(live) => {
-                    let live = Arc::new(live);
+                    let number = live.number;
                     *lock(&self.lane.trouble) = None;
-                    self.lane.set(Some(Arc::clone(&live)));
+                    self.lane.set(live);
                     self.lane.tried.send_replace(true);
                     tracing::info!(redis = self.address, "connected to Redis");
                     (backoff, reported) = (FIRST_BACKOFF, false);
-                    self.watch(&live).await;
+                    self.watch(number).await;
                     *lock(&self.lane.trouble) = Some("the connection was lost".to_owned());
                     tracing::warn!(redis = self.address, "lost the connection to Redis; running without it");
                 }
@@ -322,10 +342,13 @@ impl Supervisor {
     async fn greet(&self, mut connection: MultiplexedConnection) -> Result<Live, RedisError> {
         // The time last: were it asked for first, a second that ticks in between would put the start too early.
         let uptime = self.uptime(&mut connection).await?;
-        let (seconds, micros) = time(&mut connection).await?;
+        let now = time(&mut connection).await?;
+        self.set_offset(now);
         // Both are whole seconds: one more is certainly not before the start.
-        let server_start = uptime.map_or(0, |uptime| (seconds.saturating_sub(uptime) + 1) * 1_000);
-        Ok(Live { connection, server_start, offset: AtomicI64::new(offset(seconds, micros)) })
+        let server_start = uptime.map_or(0, |uptime| (now.0.saturating_sub(uptime) + 1) * 1_000);
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Live { connection, server_start, number })
     }
 
     /// Whole seconds since the server's start; `None` where what was written before it is believed.
@@ -348,28 +371,29 @@ impl Supervisor {
     }
 
     /// Returns when the lane is down.
-    async fn watch(&self, live: &Arc<Live>) {
+    async fn watch(&self, number: u64) {
         loop {
             let broken = Deadline::after(HEARTBEAT).bound(self.lane.broken.notified()).await;
-            if broken.is_some() || !self.lane.live().is_some_and(|now| Arc::ptr_eq(&now, live)) {
+            let Some(mut live) = self.lane.live().filter(|live| broken.is_none() && live.number == number)
+            else {
                 return;
-            }
-            let answer = time(&mut live.connection.clone()).await;
-            if let Ok((seconds, micros)) = self.lane.judge(live, answer) {
-                live.offset.store(offset(seconds, micros), Ordering::Relaxed);
+            };
+            let answer = time(&mut live.connection).await;
+            if let Ok(time) = self.lane.judge(number, answer) {
+                self.set_offset(time);
             }
         }
+    }
+
+    fn set_offset(&self, (seconds, micros): (u64, u64)) {
+        let server = i64::try_from(seconds * 1_000 + micros / 1_000).unwrap_or(i64::MAX);
+        let local = i64::try_from(Clock::default().now()).unwrap_or(i64::MAX);
+        self.offset.store(server.saturating_sub(local), Ordering::Relaxed);
     }
 }
 
 async fn time(connection: &mut MultiplexedConnection) -> Result<(u64, u64), RedisError> {
     redis::cmd("TIME").query_async(connection).await
-}
-
-fn offset(seconds: u64, micros: u64) -> i64 {
-    let server = i64::try_from(seconds * 1_000 + micros / 1_000).unwrap_or(i64::MAX);
-    let local = i64::try_from(Clock::default().now()).unwrap_or(i64::MAX);
-    server.saturating_sub(local)
 }
 
 /// Makes connections with our deadlines.

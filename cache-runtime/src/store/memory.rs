@@ -81,22 +81,33 @@ impl MemoryStore {
             step(entry.settle(now, 0), now)
         };
         let mut answer = None;
+        let mut grown = None;
         let result = self.entries.entry(key, None, |_, slot| {
+            let before = Bytes.weight(key, slot);
             let (next, given) = run(mem::take(slot));
             answer = Some(given);
             if next == Entry::Missing {
                 return EntryAction::Remove;
             }
+            if Bytes.weight(key, &next) > before {
+                // What has grown is inserted anew: only an insertion makes room for it.
+                grown = Some(next);
+                return EntryAction::ReplaceWithGuard;
+            }
             *slot = next;
             EntryAction::Retain(())
         });
-        if let EntryResult::Vacant(vacant) = result {
-            let (next, given) = run(Entry::Missing);
-            answer = Some(given);
-            if next != Entry::Missing {
-                // Refused only where the entry does not fit: an eviction, which the protocol allows at any moment.
-                drop(vacant.insert(next));
+        // An insertion is refused only where the entry does not fit: an eviction, which the protocol allows at any moment.
+        match (result, grown) {
+            (EntryResult::Vacant(place), _) => {
+                let (next, given) = run(Entry::Missing);
+                answer = Some(given);
+                if next != Entry::Missing {
+                    drop(place.insert(next));
+                }
             }
+            (EntryResult::Replaced(place, _), Some(next)) => drop(place.insert(next)),
+            _ => {}
         }
         Ok(answer.unwrap_or_else(|| unreachable!("a step answers")))
     }
@@ -143,12 +154,47 @@ impl Store for MemoryStore {
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
         Ok(match self.read(key).await? {
-            Lookup::Value(value) => Remaining::until(value.until, self.now()),
+            Lookup::Value(value, _) => Remaining::until(value.until, self.now()),
             Lookup::Empty | Lookup::Leased(_) | Lookup::Damaged(_) | Lookup::Fenced => Remaining::Missing,
         })
     }
 
     fn now(&self) -> Millis {
         self.clock.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::{
+        codec::{Seal, seal},
+        domain::{entry::Lifetime, verdict::Fingerprint},
+    };
+
+    #[test]
+    fn the_bound_in_bytes_holds_when_many_entries_grow_at_once() {
+        let store = MemoryStore::new(1 << 20, 1 << 17, Clock::default());
+        let token = Token([1; 16]);
+        let lifetime = Lifetime { fresh: 60_000, total: 60_000 };
+        let text = "x".repeat(50_000);
+        let value = Seal { value: Some(&text), id: token, lifetime, load: 0, fingerprint: Fingerprint(0) };
+        let sealed = seal(&value, 1 << 20).expect("storable");
+        let keys: Vec<Key> = (0..200).map(|number| Key::raw(&format!("k{number}"))).collect();
+        for key in &keys {
+            store
+                .acquire(key, token, Seen::Nothing, 60_000)
+                .now_or_never()
+                .expect("at once")
+                .expect("an answer");
+        }
+        for key in &keys {
+            store.fill(key, token, &sealed).now_or_never().expect("at once").expect("an answer");
+        }
+        assert!(store.entries.weight() <= 1 << 20, "{} bytes", store.entries.weight());
+        let held = keys.iter().filter(|key| store.entries.get(*key).is_some()).count();
+        assert!(held > 5, "{held} are held");
     }
 }

@@ -28,7 +28,8 @@ pub(crate) enum Lookup {
     Empty,
     /// A load is under way, and there is no value beside it.
     Leased(Lease),
-    Value(Value<Body>),
+    /// A value, and the lease of the load that will replace it.
+    Value(Value<Body>, Option<Lease>),
     /// A value that cannot be read; its id lets ACQUIRE drop it.
     Damaged(Token),
     /// A write is under way.
@@ -36,6 +37,15 @@ pub(crate) enum Lookup {
 }
 
 impl Lookup {
+    /// The load that is under way.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Leased(lease) => Some(*lease),
+            Self::Value(_, lease) => *lease,
+            Self::Empty | Self::Damaged(_) | Self::Fenced => None,
+        }
+    }
+
     /// Of an entry that is not settled yet.
     pub(crate) fn of(parsed: Parsed, now: Millis, server_start: Millis) -> Self {
         let entry = match parsed {
@@ -45,7 +55,9 @@ impl Lookup {
         match entry {
             Entry::Missing => Self::Empty,
             Entry::Lease { lease, .. } => Self::Leased(lease),
-            Entry::Value { value, .. } => Self::Value(value),
+            Entry::Value { value, lease } if now < value.fresh_until => Self::Value(value, lease),
+            // Nobody serves a stale value yet; ACQUIRE grants the lease beside it.
+            Entry::Value { .. } => Self::Empty,
             Entry::Fence { .. } => Self::Fenced,
         }
     }
@@ -157,5 +169,6 @@ impl Store for AnyStore {
     }
 }
 
-#[cfg(all(test, unix, feature = "testing"))]
+#[cfg(test)]
+#[cfg(all(unix, feature = "testing"))]
 mod conformance;

@@ -151,7 +151,7 @@ impl Store for RedisStore {
     }
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
-        let Lookup::Value(value) = self.get(key).await? else { return Ok(Remaining::Missing) };
+        let Lookup::Value(value, _) = self.get(key).await? else { return Ok(Remaining::Missing) };
         // The expiry of the key itself: somebody may have changed it by hand.
         let expiry: i64 = self
             .lanes

@@ -1,4 +1,5 @@
 //! The attribute on real functions, on both stores.
+#![expect(clippy::unwrap_used, reason = "these are tests, also where they are not marked as such")]
 
 mod caching;
 mod companion;

@@ -1,0 +1,9 @@
+use cache_runtime::KeyPart;
+
+#[derive(KeyPart)]
+enum Id {
+    Number(u64),
+    Unknown,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cache_runtime::KeyPart;
+
+#[derive(KeyPart)]
+struct Point {
+    name: String,
+    latitude: f64,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use cache_runtime::KeyPart;
+
+#[derive(KeyPart)]
+struct Degrees(f64);
+
+fn main() {}

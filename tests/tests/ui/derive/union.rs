@@ -1,0 +1,9 @@
+use cache_runtime::KeyPart;
+
+#[derive(KeyPart)]
+union Bits {
+    integer: u32,
+    signed: i32,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use cache_runtime::KeyPart;
+
+#[derive(KeyPart)]
+#[key_part(rename = "id")]
+struct UserId(u64);
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cache_runtime::cached;
+
+#[cached(ttl = "5m", key = "user:<id>")]
+async fn get_user(id: u64) -> u64 {
+    let name: String = id;
+    name.len() as u64
+}
+
+fn main() {}

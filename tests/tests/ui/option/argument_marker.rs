@@ -1,0 +1,8 @@
+use cache_runtime::cached;
+
+#[cached(ttl = "STANDARD", key = "user:<id>")]
+async fn get_user(id: u64, #[cache(ignore)] pool: &str) -> u64 {
+    id + pool.len() as u64
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cache_runtime::cached;
+
+#[cached(ttl = "5m", key = "name:<name>")]
+async fn shortened(name: &str) -> &str {
+    &name[..1]
+}
+
+fn main() {}

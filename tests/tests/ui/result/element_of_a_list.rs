@@ -1,0 +1,12 @@
+use cache_runtime::cached;
+
+struct User {
+    id: u64,
+}
+
+#[cached(ttl = "5m", key = "user:<id>")]
+async fn get_user(id: u64) -> Result<Vec<User>, String> {
+    Ok(vec![User { id }])
+}
+
+fn main() {}

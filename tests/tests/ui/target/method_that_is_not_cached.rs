@@ -1,0 +1,16 @@
+use cache_runtime::cached;
+
+struct Users;
+
+impl Users {
+    pub async fn find(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[cached(invalidates = [self.find(id)])]
+    pub async fn remove(&self, id: u64) -> u64 {
+        self.find(id).await
+    }
+}
+
+fn main() {}
