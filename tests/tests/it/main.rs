@@ -10,5 +10,6 @@ mod flights;
 mod metrics;
 mod options;
 mod outage;
+mod regression;
 mod support;
 mod writes;

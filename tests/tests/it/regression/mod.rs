@@ -1,0 +1,5 @@
+//! Defects that were found once.
+
+mod flights;
+mod invalidations;
+mod runtimes;
