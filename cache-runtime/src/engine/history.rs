@@ -41,7 +41,7 @@ impl History {
     pub(super) fn get(&self, key: &Key) -> Option<Millis> {
         let (slot, mark) = self.place(key);
         let word = slot.load(Ordering::Relaxed);
-        let seconds = word & (1 << SECONDS) - 1;
+        let seconds = word & ((1 << SECONDS) - 1);
         (word >> SECONDS == mark >> SECONDS && seconds > 0).then_some(seconds * 1_000)
     }
 

@@ -18,7 +18,7 @@ use crate::{
         entry::{Acquired, Lease, Lifetime, Millis, Seen, Stored, Token},
         key::Key,
         policy::{Ttl, jittered},
-        verdict::{Fingerprint, Miss},
+        verdict::Miss,
     },
     error::StoreError,
     flight::{Leader, Shared},
@@ -300,7 +300,7 @@ pub(super) fn seal<V: CacheValue>(
         id: token,
         lifetime: Lifetime { fresh, total: fresh },
         load: millis(load),
-        fingerprint: Fingerprint::of(std::any::type_name::<V>()),
+        fingerprint: site.fingerprint::<V>(),
     };
     let unfit = match codec::seal(&seal, engine.config.max_value_size) {
         Ok(sealed) => return Some(sealed),

@@ -8,7 +8,6 @@ use crate::{
     domain::{
         entry::{Lease, Seen, Token, Value},
         key::Key,
-        verdict::Fingerprint,
     },
     error::StoreError,
     store::{Lookup, Store as _},
@@ -67,7 +66,7 @@ pub(super) fn judge_value<V: CacheValue>(
     key: &Key,
     value: &Value<Body>,
 ) -> Found<V> {
-    let fingerprint = Fingerprint::of(std::any::type_name::<V>());
+    let fingerprint = site.fingerprint::<V>();
     let header = value.body.header();
     let found =
         if header.fingerprint != fingerprint || value.body.as_bytes().len() > engine.config.max_value_size {

@@ -1,9 +1,12 @@
 //! One cached function: its labels, and the rules for what it stores.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use crate::{
-    domain::policy::Ttl,
+    domain::{policy::Ttl, verdict::Fingerprint},
     metrics::{Emitter, Labels, stats::Place},
 };
 
@@ -31,13 +34,21 @@ pub struct Site {
     pub(crate) place: Place,
     pub(crate) emitter: Emitter,
     warned: AtomicBool,
+    /// The name of the value's type at the first call, and its fingerprint.
+    fingerprint: OnceLock<(&'static str, Fingerprint)>,
 }
 
 impl Site {
     /// The site of a function.
     #[must_use]
     pub const fn new(config: SiteConfig) -> Self {
-        Self { config, place: Place::new(), emitter: Emitter::new(), warned: AtomicBool::new(false) }
+        Self {
+            config,
+            place: Place::new(),
+            emitter: Emitter::new(),
+            warned: AtomicBool::new(false),
+            fingerprint: OnceLock::new(),
+        }
     }
 
     pub(crate) const fn labels(&self) -> Labels {
@@ -46,6 +57,13 @@ impl Site {
             template: self.config.template,
             ttl_class: self.config.ttl_class,
         }
+    }
+
+    /// The fingerprint of a value's type. Computed once; for a generic function once for the first of its types.
+    pub(crate) fn fingerprint<V>(&self) -> Fingerprint {
+        let name = std::any::type_name::<V>();
+        let (known, fingerprint) = self.fingerprint.get_or_init(|| (name, Fingerprint::of(name)));
+        if std::ptr::eq(*known, name) { *fingerprint } else { Fingerprint::of(name) }
     }
 
     pub(crate) fn warn_once(&self, warn: impl FnOnce()) {

@@ -86,7 +86,7 @@ async fn a_target_may_need_the_result(_: Cache) {
     async fn by_text(id: u64) -> Option<User> {
         (id > 0).then(|| User::new(id + 1, "Ada"))
     }
-    #[cached(invalidates = [|made| "users:leaderboard", |made| get_user(made.0)])]
+    #[cached(invalidates = [|_made| "users:leaderboard", |made| get_user(made.0)])]
     async fn of_a_pair(id: u64) -> (u64, u64) {
         (id, id)
     }
