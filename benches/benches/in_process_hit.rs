@@ -31,7 +31,7 @@ fn main() {
     if !Arguments::of_process().is_bench() {
         return;
     }
-    let run = CriterionRun::begin(&PAIRS.map(|(_, hit, _)| hit));
+    let run = CriterionRun::begin(PAIRS.iter().flat_map(|(_, hit, decode)| [*hit, *decode]));
     let runtime = Runtime::new().expect("the runtime starts");
     Cache::in_memory().install().expect("it is the first");
     let mut criterion = run.criterion();

@@ -33,7 +33,7 @@ fn main() {
     if !Arguments::of_process().is_bench() {
         return;
     }
-    let run = CriterionRun::begin(&PAIRS.map(|(_, key, _)| key));
+    let run = CriterionRun::begin(PAIRS.iter().flat_map(|(_, key, format)| [*key, *format]));
     let mut criterion = run.criterion();
     measure(&mut criterion);
     publish(&run);

@@ -196,7 +196,8 @@ fn publish(measured: &[(usize, Vec<Round>)], complete: bool) {
         ]);
     }
     section.note(format!(
-        "Medians of {ROUNDS} rounds of {} ms per contender; {FILMS} entries of {} bytes.",
+        "Medians of {ROUNDS} rounds of {} ms per contender; {FILMS} entries of {} bytes. The target is 1.0 at each \
+         number of callers, within the noise.",
         ROUND.as_millis(),
         Film::encode(&Film::of(0)).len(),
     ));

@@ -26,7 +26,7 @@ pub struct Estimate {
 impl CriterionRun {
     /// Begins a run of these benchmarks (`group/name`).
     #[must_use]
-    pub fn begin(ids: &[&str]) -> Self {
+    pub fn begin<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
         let run = Self { folder: target_folder().join("criterion") };
         for id in ids {
             // What is not there need not be removed.

@@ -11,7 +11,9 @@ use crate::Machine;
 #[derive(Debug)]
 pub struct Section {
     name: &'static str,
-    table: String,
+    /// The head, and a line below it.
+    head: String,
+    rows: String,
     notes: Vec<String>,
 }
 
@@ -19,18 +21,13 @@ impl Section {
     /// A section with a table of these columns; `name` is that of its markers.
     #[must_use]
     pub fn new(name: &'static str, columns: &[&str]) -> Self {
-        let mut section = Self { name, table: String::new(), notes: Vec::new() };
-        section.row(columns);
-        section.row(&vec!["---"; columns.len()]);
-        section
+        let head = line(columns) + &line(&vec!["---"; columns.len()]);
+        Self { name, head, rows: String::new(), notes: Vec::new() }
     }
 
     /// Adds a row.
     pub fn row(&mut self, cells: &[impl Display]) {
-        for cell in cells {
-            write!(self.table, "| {cell} ").unwrap_or_default();
-        }
-        self.table.push_str("|\n");
+        self.rows.push_str(&line(cells));
     }
 
     /// Adds a sentence below the table.
@@ -38,14 +35,17 @@ impl Section {
         self.notes.push(note.into());
     }
 
-    /// Prints it, and writes it into `README.md` where the run was complete: a table is the work of one run.
+    /// Prints it, unless nothing was measured, and writes it into `README.md` where the run was complete: a table is the work of one run.
     ///
     /// # Panics
     /// Where `README.md` cannot be written, or lacks the markers.
     pub fn publish(self, machine: &Machine, complete: bool) {
-        let Self { name, table, mut notes } = self;
+        let Self { name, head, rows, mut notes } = self;
+        if rows.is_empty() {
+            return;
+        }
         notes.push(format!("Measured on {machine}."));
-        let text = format!("{table}\n{}", notes.join(" "));
+        let text = format!("{head}{rows}\n{}", notes.join(" "));
         eprintln!("\n{text}\n");
         if !complete {
             eprintln!("{name}: a part of the benchmark was filtered out, so README.md keeps its table");
@@ -57,6 +57,15 @@ impl Section {
             .unwrap_or_else(|| panic!("README.md lacks the lines `{}` and `{}`", begin(name), end(name)));
         std::fs::write(&path, readme).expect("README.md can be written");
     }
+}
+
+/// A line of a table.
+fn line(cells: &[impl Display]) -> String {
+    let mut line = String::new();
+    for cell in cells {
+        write!(line, "| {cell} ").unwrap_or_default();
+    }
+    line + "|\n"
 }
 
 fn begin(name: &str) -> String {

@@ -53,9 +53,7 @@ pub(crate) fn require_components() -> Result<(), Failure> {
     if present("cargo fmt --version") && present("cargo clippy --version") {
         return Ok(());
     }
-    Err(Failure(
-        "rustfmt or clippy is missing; type\n    rustup component add rustfmt clippy".to_owned(),
-    ))
+    Err(Failure("rustfmt or clippy is missing; type\n    rustup component add rustfmt clippy".to_owned()))
 }
 
 fn format() -> Step {
@@ -63,10 +61,7 @@ fn format() -> Step {
 }
 
 fn clippy() -> Step {
-    Step::new(
-        "clippy",
-        "cargo clippy --workspace --all-targets --all-features -- -D warnings",
-    )
+    Step::new("clippy", "cargo clippy --workspace --all-targets --all-features -- -D warnings")
 }
 
 fn docs() -> Step {
@@ -79,9 +74,7 @@ fn each_feature_alone(features: &[&str]) -> Vec<Step> {
     let line = format!("cargo check -p {RUNTIME} --no-default-features");
     let mut steps = vec![Step::new("no feature", &line)];
     for feature in features {
-        steps.push(
-            Step::new(format!("feature {feature}"), &line).arguments(["--features", feature]),
-        );
+        steps.push(Step::new(format!("feature {feature}"), &line).arguments(["--features", feature]));
     }
     steps
 }
@@ -108,19 +101,13 @@ mod tests {
     fn the_output_of_test_ends_with_the_tests() {
         let lines = lines(&of_test(None).unwrap());
         assert_eq!(lines.first().unwrap(), "cargo fmt --all --check");
-        assert_eq!(
-            lines.last().unwrap(),
-            "cargo test --workspace --all-features"
-        );
+        assert_eq!(lines.last().unwrap(), "cargo test --workspace --all-features");
     }
 
     #[test]
     fn bench_passes_its_filter_on() {
         assert_eq!(bench(None, &[]).to_string(), "cargo bench -p cache-benches");
         let arguments = ["hit/50".to_owned()];
-        assert_eq!(
-            bench(None, &arguments).to_string(),
-            "cargo bench -p cache-benches -- hit/50"
-        );
+        assert_eq!(bench(None, &arguments).to_string(), "cargo bench -p cache-benches -- hit/50");
     }
 }

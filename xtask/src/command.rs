@@ -53,9 +53,7 @@ fn is_help(word: &str) -> bool {
 fn without_arguments(name: &str, arguments: &[String]) -> Result<(), String> {
     match arguments {
         [] => Ok(()),
-        [first, ..] => Err(format!(
-            "xtask: `{name}` takes no argument, but got `{first}`"
-        )),
+        [first, ..] => Err(format!("xtask: `{name}` takes no argument, but got `{first}`")),
     }
 }
 
@@ -66,11 +64,7 @@ mod tests {
     #[track_caller]
     fn check(line: &str, expected: Result<Command, &str>) {
         let words = line.split_whitespace().map(str::to_owned);
-        assert_eq!(
-            Command::parse(words),
-            expected.map_err(str::to_owned),
-            "cargo xtask {line}"
-        );
+        assert_eq!(Command::parse(words), expected.map_err(str::to_owned), "cargo xtask {line}");
     }
 
     #[test]
@@ -82,15 +76,8 @@ mod tests {
 
     #[test]
     fn bench_passes_everything_on() {
-        let arguments = vec![
-            "hit".to_owned(),
-            "--save-baseline".to_owned(),
-            "main".to_owned(),
-        ];
-        check(
-            "bench hit --save-baseline main",
-            Ok(Command::Bench { arguments }),
-        );
+        let arguments = vec!["hit".to_owned(), "--save-baseline".to_owned(), "main".to_owned()];
+        check("bench hit --save-baseline main", Ok(Command::Bench { arguments }));
     }
 
     #[test]
@@ -104,10 +91,7 @@ mod tests {
     fn mistakes_are_named() {
         check("", Err("xtask: which command?"));
         check("tset", Err("xtask: unknown command `tset`"));
-        check(
-            "test hit",
-            Err("xtask: `test` takes no argument, but got `hit`"),
-        );
+        check("test hit", Err("xtask: `test` takes no argument, but got `hit`"));
     }
 
     #[test]

@@ -54,10 +54,7 @@ fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "help that was asked for is output, and may be piped into a pager"
-)]
+#[expect(clippy::print_stdout, reason = "help that was asked for is output, and may be piped into a pager")]
 fn print_help() -> Result<(), Failure> {
     print!("{HELP}");
     Ok(())

@@ -60,17 +60,13 @@ fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
 }
 
 fn first_with(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    folders
-        .into_iter()
-        .map(|folder| folder.join(name))
-        .find(|program| is_executable(program))
+    folders.into_iter().map(|folder| folder.join(name)).find(|program| is_executable(program))
 }
 
 #[cfg(unix)]
 fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
@@ -85,14 +81,8 @@ struct Version(u32, u32);
 /// Reads `Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=…`; Valkey
 /// writes it the same way.
 fn parse_version(output: &str) -> Option<Version> {
-    let mut numbers = output
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("v="))?
-        .split('.');
-    Some(Version(
-        numbers.next()?.parse().ok()?,
-        numbers.next()?.parse().ok()?,
-    ))
+    let mut numbers = output.split_whitespace().find_map(|word| word.strip_prefix("v="))?.split('.');
+    Some(Version(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn check_version(program: &Path) -> Result<(), Failure> {
@@ -142,10 +132,7 @@ impl Manager {
     /// What installs Redis, one command line for each step.
     const fn lines(self) -> &'static [&'static str] {
         match self {
-            Self::Apt => &[
-                "apt-get update",
-                "apt-get install --yes --no-install-recommends redis-server",
-            ],
+            Self::Apt => &["apt-get update", "apt-get install --yes --no-install-recommends redis-server"],
             Self::Dnf => &["dnf install --assumeyes redis"],
             Self::Brew => &["brew install redis"],
         }
@@ -174,23 +161,11 @@ enum Installation {
 
 /// Chooses by what is there.
 fn plan(has: impl Fn(&str) -> bool, privilege: Privilege) -> Option<Installation> {
-    let manager = MANAGERS
-        .into_iter()
-        .find(|manager| has(manager.program()))?;
+    let manager = MANAGERS.into_iter().find(|manager| has(manager.program()))?;
     // `env`, since sudo keeps the environment to itself; and no question may wait for an answer in
     // CI.
-    let quiet = if manager == Manager::Apt {
-        "env DEBIAN_FRONTEND=noninteractive "
-    } else {
-        ""
-    };
-    let with = |prefix: &str| {
-        manager
-            .lines()
-            .iter()
-            .map(|line| format!("{prefix}{line}"))
-            .collect()
-    };
+    let quiet = if manager == Manager::Apt { "env DEBIAN_FRONTEND=noninteractive " } else { "" };
+    let with = |prefix: &str| manager.lines().iter().map(|line| format!("{prefix}{line}")).collect();
     Some(match (manager.needs_root(), privilege) {
         (true, Privilege::Root) => Installation::Run(with(quiet)),
         (true, Privilege::Sudo) => Installation::Run(with(&format!("sudo {quiet}"))),
@@ -206,11 +181,7 @@ fn install(path: &OsStr) -> Result<(), Failure> {
         Some(Installation::Run(lines)) => run_installation(&lines),
         Some(Installation::Type(lines)) => Err(Failure(format!(
             "`{NAME}` is missing, and this user may not install it here; as {} type\n    {}",
-            if lines[0].starts_with("brew") {
-                "a user that is not root"
-            } else {
-                "root"
-            },
+            if lines[0].starts_with("brew") { "a user that is not root" } else { "root" },
             lines.join("\n    ")
         ))),
         None => Err(Failure(format!(
@@ -229,9 +200,7 @@ fn run_installation(lines: &[String]) -> Result<(), Failure> {
     for line in lines {
         eprintln!("    {line}");
     }
-    let (last, preparations) = lines
-        .split_last()
-        .expect("every manager has a line that installs");
+    let (last, preparations) = lines.split_last().expect("every manager has a line that installs");
     for line in preparations {
         // One source of many that cannot be reached fails the update, yet the package may be at
         // hand.
@@ -248,10 +217,7 @@ fn run_installation(lines: &[String]) -> Result<(), Failure> {
 }
 
 fn by_hand() -> String {
-    let lines: Vec<String> = MANAGERS
-        .iter()
-        .map(|manager| manager.lines().join(" && "))
-        .collect();
+    let lines: Vec<String> = MANAGERS.iter().map(|manager| manager.lines().join(" && ")).collect();
     format!(
         "install Redis {}.{} or later by hand with one of\n    {}\nor from https://redis.io/docs/latest/get-started/, \
          then run the command again",
@@ -277,20 +243,13 @@ mod tests {
 
     #[test]
     fn versions_as_servers_print_them() {
-        let check =
-            |output: &str, expected| assert_eq!(parse_version(output), expected, "{output}");
+        let check = |output: &str, expected| assert_eq!(parse_version(output), expected, "{output}");
         check(
             "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0",
             Some(Version(7, 0)),
         );
-        check(
-            "Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64",
-            Some(Version(6, 2)),
-        );
-        check(
-            "Valkey server v=8.1.0 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64",
-            Some(Version(8, 1)),
-        );
+        check("Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64", Some(Version(6, 2)));
+        check("Valkey server v=8.1.0 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", Some(Version(8, 1)));
         check("Redis server v=255.255.255 sha=1", Some(Version(255, 255)));
         check("", None);
         check("command not found", None);
@@ -324,49 +283,26 @@ mod tests {
         ];
         check_plan(&["apt-get"], Privilege::Root, Some(&run(&apt)));
         check_plan(&["brew", "apt-get"], Privilege::Root, Some(&run(&apt)));
-        check_plan(
-            &["dnf", "sudo"],
-            Privilege::Sudo,
-            Some(&run(&["sudo dnf install --assumeyes redis"])),
-        );
-        check_plan(
-            &["brew", "sudo"],
-            Privilege::Sudo,
-            Some(&run(&["brew install redis"])),
-        );
-        check_plan(
-            &["brew"],
-            Privilege::None,
-            Some(&run(&["brew install redis"])),
-        );
+        check_plan(&["dnf", "sudo"], Privilege::Sudo, Some(&run(&["sudo dnf install --assumeyes redis"])));
+        check_plan(&["brew", "sudo"], Privilege::Sudo, Some(&run(&["brew install redis"])));
+        check_plan(&["brew"], Privilege::None, Some(&run(&["brew install redis"])));
         check_plan(&["sudo", "zypper"], Privilege::Sudo, None);
     }
 
     #[test]
     fn sudo_stands_in_front_of_each_line() {
-        let Some(Installation::Run(lines)) = plan(|program| program == "apt-get", Privilege::Sudo)
-        else {
+        let Some(Installation::Run(lines)) = plan(|program| program == "apt-get", Privilege::Sudo) else {
             panic!("apt-get with sudo is run");
         };
-        assert_eq!(
-            lines[0],
-            "sudo env DEBIAN_FRONTEND=noninteractive apt-get update"
-        );
+        assert_eq!(lines[0], "sudo env DEBIAN_FRONTEND=noninteractive apt-get update");
         assert!(lines[1].starts_with("sudo env DEBIAN_FRONTEND=noninteractive apt-get install "));
     }
 
     #[test]
     fn without_the_right_a_person_types() {
-        let apt = [
-            "apt-get update",
-            "apt-get install --yes --no-install-recommends redis-server",
-        ];
+        let apt = ["apt-get update", "apt-get install --yes --no-install-recommends redis-server"];
         check_plan(&["apt-get"], Privilege::None, Some(&type_in(&apt)));
-        check_plan(
-            &["brew"],
-            Privilege::Root,
-            Some(&type_in(&["brew install redis"])),
-        );
+        check_plan(&["brew"], Privilege::Root, Some(&type_in(&["brew install redis"])));
     }
 
     #[test]

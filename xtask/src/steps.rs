@@ -58,12 +58,7 @@ impl Step {
 
     /// Whether the command exits with zero; its output is dropped.
     pub(crate) fn succeeds_silently(&self) -> bool {
-        let status = self
-            .command()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let status = self.command().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     }
 
@@ -79,9 +74,7 @@ impl Step {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.words[0]);
-        command
-            .args(&self.words[1..])
-            .current_dir(workspace::root());
+        command.args(&self.words[1..]).current_dir(workspace::root());
         // What `cargo run` tells us about the package `xtask` is no business of a nested cargo:
         // build scripts that watch these variables (ring's does) would run again each time.
         for (name, _) in std::env::vars_os() {
@@ -114,8 +107,7 @@ fn describes_package(name: &str) -> bool {
 
 /// As a shell wants it.
 fn quoted(word: &str) -> String {
-    let plain =
-        |character: char| character.is_ascii_alphanumeric() || "-_./=:,+@%".contains(character);
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./=:,+@%".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
@@ -141,10 +133,7 @@ pub(crate) fn run_all(command: &str, steps: &[Step]) -> Result<(), Failure> {
         }
     }
     eprint!("{}", summary(steps, &durations, false));
-    eprintln!(
-        "\nxtask: `cargo xtask {command}` passed in {}",
-        seconds(began.elapsed())
-    );
+    eprintln!("\nxtask: `cargo xtask {command}` passed in {}", seconds(began.elapsed()));
     Ok(())
 }
 
@@ -157,10 +146,7 @@ fn summary(steps: &[Step], durations: &[Duration], failed: bool) -> String {
             Some(_) if failed && index + 1 == durations.len() => "FAILED",
             Some(_) => "ok",
         };
-        let duration = durations
-            .get(index)
-            .map(|duration| seconds(*duration))
-            .unwrap_or_default();
+        let duration = durations.get(index).map(|duration| seconds(*duration)).unwrap_or_default();
         text.push_str(&format!("{outcome:<8}{duration:>9}  {}\n", step.name));
     }
     text
@@ -170,10 +156,7 @@ fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measures real work of this machine; no test moves this clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "measures real work of this machine; no test moves this clock")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -185,10 +168,7 @@ mod tests {
     #[test]
     fn a_step_shows_what_one_can_type() {
         let step = Step::new("docs", "cargo doc --no-deps").variable("RUSTDOCFLAGS", "-D warnings");
-        assert_eq!(
-            step.to_string(),
-            "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps"
-        );
+        assert_eq!(step.to_string(), "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps");
         let step = Step::new("bench", "cargo bench --").arguments(["a|b", "it's", ""]);
         assert_eq!(step.to_string(), r"cargo bench -- 'a|b' 'it'\''s' ''");
     }
@@ -196,49 +176,26 @@ mod tests {
     #[test]
     fn a_step_reports_how_it_failed() {
         assert_eq!(Step::new("true", "true").run(), Ok(()));
-        let reason = Step::new("three", "sh -c")
-            .arguments(["exit 3"])
-            .run()
-            .unwrap_err();
+        let reason = Step::new("three", "sh -c").arguments(["exit 3"]).run().unwrap_err();
         assert!(reason.contains('3'), "{reason}");
-        let reason = Step::new("absent", "no-such-program-anywhere")
-            .run()
-            .unwrap_err();
-        assert!(
-            reason.starts_with("`no-such-program-anywhere` did not start: "),
-            "{reason}"
-        );
+        let reason = Step::new("absent", "no-such-program-anywhere").run().unwrap_err();
+        assert!(reason.starts_with("`no-such-program-anywhere` did not start: "), "{reason}");
     }
 
     #[test]
     fn nothing_runs_after_a_failure() {
-        let steps = [
-            Step::new("one", "true"),
-            Step::new("two", "false"),
-            Step::new("three", "true"),
-        ];
+        let steps = [Step::new("one", "true"), Step::new("two", "false"), Step::new("three", "true")];
         let failure = run_all("test", &steps).unwrap_err();
-        assert!(
-            failure
-                .0
-                .starts_with("`cargo xtask test` failed at step 2/3 two ("),
-            "{failure}"
-        );
-        assert!(
-            failure.0.ends_with("that step alone is\n    false"),
-            "{failure}"
-        );
+        assert!(failure.0.starts_with("`cargo xtask test` failed at step 2/3 two ("), "{failure}");
+        assert!(failure.0.ends_with("that step alone is\n    false"), "{failure}");
     }
 
     #[test]
     fn the_summary_has_a_line_for_each_step() {
-        let steps = [
-            Step::new("one", "true"),
-            Step::new("two", "false"),
-            Step::new("three", "true"),
-        ];
+        let steps = [Step::new("one", "true"), Step::new("two", "false"), Step::new("three", "true")];
         let durations = [Duration::from_millis(1240), Duration::from_secs(61)];
-        let expected = "\n== summary\nok          1.2 s  one\nFAILED     61.0 s  two\nnot run            three\n";
+        let expected =
+            "\n== summary\nok          1.2 s  one\nFAILED     61.0 s  two\nnot run            three\n";
         assert_eq!(summary(&steps, &durations, true), expected);
         assert!(summary(&steps[..2], &durations, false).ends_with("ok         61.0 s  two\n"));
     }

@@ -23,9 +23,7 @@ pub(crate) fn features(manifest: &str) -> Vec<&str> {
         .skip(1)
         .take_while(|line| !line.starts_with('['))
         // Within an array of several lines each line starts with a quote or a bracket.
-        .filter(|line| {
-            line.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
-        })
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_'))
         .filter_map(|line| line.split_once('='))
         .map(|(name, _)| name.trim())
         .filter(|name| *name != "default")

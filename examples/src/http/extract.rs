@@ -54,7 +54,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// Reads a body of at most [`MAX_BODY`] bytes.
+/// Reads a body of at most `MAX_BODY` bytes.
 async fn read(body: Body) -> Result<Bytes, ApiError> {
     /// Everything that this service takes is far smaller.
     const MAX_BODY: usize = 16 * 1024;
