@@ -54,6 +54,11 @@ async fn touch(id: u64) -> Result<User, Refused> {
     Ok(User::new(id, "touched"))
 }
 
+/// In one line, which rustc has a lint for.
+#[rustfmt::skip]
+#[cached(ttl = "5m", key = "w:user:<id>", mode = "write-through")]
+async fn rename(id: u64, name: String) -> Result<User, Refused> { Ok(User::new(id, &name)) }
+
 #[cached(ttl = "5m", key = "w:user:<user.id>", value = "user")]
 async fn save(user: User, pool: &mut Vec<User>) -> Result<(), Refused> {
     if user.name.is_empty() {
@@ -157,6 +162,8 @@ async fn a_write_stores_its_result_and_invalidates() {
         assert_ne!(get(1).await, before.0, "it may have written before it failed, or be writing yet");
         assert_ne!(top().await, before.1);
 
+        let renamed = rename(3, "Grace".to_owned()).await;
+        assert_eq!(get(3).await, renamed);
         let written = touch(3).await;
         assert_eq!(get(3).await, written);
     })
