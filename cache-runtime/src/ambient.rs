@@ -6,7 +6,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -100,6 +100,15 @@ pub(crate) fn offline<T>(poll: impl FnOnce() -> T) -> T {
 /// Whether connections are of no use here: they need a runtime with its timers.
 pub(crate) fn is_offline() -> bool {
     OFFLINE.get()
+}
+
+/// The number of this thread, counted from 0: threads with their own counters and lanes do not share cache lines.
+pub(crate) fn thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    MINE.with(|mine| *mine)
 }
 
 /// A number that was never drawn before, in this process or in another.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use crate::domain::verdict::Miss;
+use crate::{ambient, domain::verdict::Miss};
 
 /// How a call of a cached function ended, as far as the cache is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,15 +69,6 @@ const SHARDS: usize = 8;
 #[repr(align(128))]
 struct Shard([AtomicU64; Outcome::ALL.len()]);
 
-/// The shard of this thread.
-fn shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
-    }
-    MINE.with(|mine| *mine)
-}
-
 /// The counters of one function.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
@@ -89,7 +80,7 @@ pub(crate) struct Stats {
 
 impl Stats {
     pub(crate) fn count(&self, outcome: Outcome) {
-        self.outcomes[shard()].0[outcome.index()].fetch_add(1, Ordering::Relaxed);
+        self.outcomes[ambient::thread() % SHARDS].0[outcome.index()].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self, outcome: Outcome) -> u64 {

@@ -1,14 +1,15 @@
 //! Lanes: a few multiplexed connections that are kept alive in the background.
 //!
-//! All calls share the lanes; a command takes a clone of a connection and waits for nobody. While a lane is down
-//! its supervisor reconnects, with exponential backoff and for ever, and calls are refused at once: a lane that is
-//! down is the open state of the circuit breaker. A connection that breaks goes down immediately; one that does not
-//! answer goes down after a few timeouts, and comes back when a new connection answers.
+//! Each thread sends on a lane of its own, or on the next one that is up; a command takes a clone of a connection and
+//! waits for nobody. While a lane is down its supervisor reconnects, with exponential backoff and for ever, and calls
+//! are refused at once where none is up: a lane that is down is the open state of the circuit breaker. A connection
+//! that breaks goes down immediately; one that does not answer goes down after a few timeouts, and comes back when a
+//! new connection answers.
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -59,7 +60,6 @@ pub(crate) struct Lanes {
     config: LanesConfig,
     pool: Pool<Connector>,
     lanes: Box<[Arc<Lane>]>,
-    next: AtomicUsize,
     /// The server's clock less ours.
     offset: Arc<AtomicI64>,
     supervisors: Mutex<Vec<JoinHandle<()>>>,
@@ -108,14 +108,7 @@ impl Lanes {
             .idle_timeout(None)
             .build_unchecked(connector);
         let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new())).collect();
-        let lanes = Self {
-            config,
-            pool,
-            lanes,
-            next: AtomicUsize::new(0),
-            offset: Arc::default(),
-            supervisors: Mutex::default(),
-        };
+        let lanes = Self { config, pool, lanes, offset: Arc::default(), supervisors: Mutex::default() };
         lanes.ensure_supervised();
         Ok(lanes)
     }
@@ -183,7 +176,9 @@ impl Lanes {
         if ambient::is_offline() {
             return None;
         }
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        // Each thread has its lane, so that what it asks for at the same time leaves in one write, and the counters
+        // inside of a connection stay with one core.
+        let first = ambient::thread();
         (0..self.lanes.len()).find_map(|step| {
             let lane = &*self.lanes[(first + step) % self.lanes.len()];
             lane.live().map(|live| (lane, live))
