@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{
     Attribute, Expr, FnArg, GenericParam, Generics, Ident, Meta, Pat, Signature, Token, Type, TypeParamBound,
@@ -141,11 +141,8 @@ fn with_uses(plan: &Plan) -> TokenStream {
     if uses.peek().is_none() {
         return plan.body.clone();
     }
-    // In the braces of the body: around them, a body of one line had needless braces.
-    let statements = body.stream();
-    let mut block = Group::new(Delimiter::Brace, quote!(#(#uses)* #statements));
-    block.set_span(body.span());
-    TokenTree::from(block).into()
+    // In parentheses, or the compiler would call the braces of a body of one line needless.
+    quote!({ #(#uses)* (#body) })
 }
 
 /// The arguments that the key, the cache and the TTL use, in order.

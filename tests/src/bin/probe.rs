@@ -47,6 +47,7 @@ impl Subscriber for Events {
 }
 
 /// A machine may be too slow for the budget of a call, within which a first connect is waited for.
+#[expect(clippy::disallowed_methods, reason = "a process of its own waits for a real server")]
 async fn wait_for_redis() {
     let cache = Cache::current();
     for _ in 0..1_000 {
