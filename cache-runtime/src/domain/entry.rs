@@ -28,7 +28,7 @@ impl fmt::Debug for Token {
 }
 
 /// The right of one token until a deadline: to fill (a lease), or to be the only writer (in a fence).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
     pub(crate) token: Token,
     pub(crate) until: Millis,
@@ -41,7 +41,7 @@ impl Lease {
 }
 
 /// A stored value: `body` is opaque here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Value<B> {
     /// The token that stored it.
     pub(crate) id: Token,
@@ -61,7 +61,7 @@ pub(crate) struct Lifetime {
 }
 
 /// What one key holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Entry<B> {
     /// Nothing.
     #[default]
@@ -289,4 +289,5 @@ impl<B> Entry<B> {
 }
 
 #[cfg(test)]
+#[path = "entry/tests.rs"] // The model in `tests/tests/model.rs` includes this file.
 mod tests;
