@@ -27,10 +27,54 @@ pub fn current() -> Cache {
     Cache(crate::Cache::current_engine())
 }
 
+/// What the option `cache` takes: a cache, or what holds one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no cache",
+    label = "expected a `Cache`",
+    note = "help: name a value of type `cache_runtime::Cache`, as in `cache = self.cache`; a type that holds one can implement `AsRef<Cache>`"
+)]
+pub trait CacheSource {
+    /// The cache itself.
+    fn source(&self) -> &crate::Cache;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: AsRef<crate::Cache> + ?Sized> CacheSource for C {
+    #[inline]
+    fn source(&self) -> &crate::Cache {
+        self.as_ref()
+    }
+}
+
 /// The cache of the option `cache`.
 #[inline]
-pub fn cache<C: AsRef<crate::Cache> + ?Sized>(cache: &C) -> Cache {
-    Cache(EngineRef::Own(Arc::clone(cache.as_ref().engine())))
+pub fn cache<C: CacheSource + ?Sized>(cache: &C) -> Cache {
+    Cache(EngineRef::Own(Arc::clone(cache.source().engine())))
+}
+
+/// What the option `ttl` takes where it is an expression.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no TTL",
+    label = "expected a `Duration` or a `TtlClass`",
+    note = "help: give the unit, as in `std::time::Duration::from_secs(60)`, or name a class, as in `cache_runtime::TtlClass::Standard`"
+)]
+pub trait IntoTtl {
+    /// As the runtime takes it.
+    fn into_ttl(self) -> Ttl;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Ttl>> IntoTtl for T {
+    #[inline]
+    fn into_ttl(self) -> Ttl {
+        self.into()
+    }
+}
+
+/// A TTL that is an expression.
+#[inline]
+pub fn ttl<T: IntoTtl>(ttl: T) -> Ttl {
+    ttl.into_ttl()
 }
 
 /// Begins a key.

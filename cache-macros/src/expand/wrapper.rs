@@ -334,7 +334,7 @@ pub(super) fn ttl_rule(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
 
 fn into_ttl(expression: &Expr, paths: &Paths<'_>) -> TokenStream {
     let private = paths.private_at(expression.span());
-    quote_spanned!(expression.span()=> ::core::convert::Into::<#private::Ttl>::into(#expression))
+    quote_spanned!(expression.span()=> #private::ttl(#expression))
 }
 
 pub(super) fn fixed_ttl(ttl: &TtlPlan, paths: &Paths<'_>) -> TokenStream {
