@@ -1,15 +1,20 @@
 //! One load for many callers.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use cache_runtime::{Cache, cached};
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
 
-use crate::support::{Runs, both, on_redis, redis_builder};
+use crate::support::{Runs, both, eventually, on_redis, redis_builder};
 
 both! {
     five_hundred_callers_run_one_body;
     an_error_that_can_be_cloned_reaches_everybody;
+    an_error_reaches_who_joined_after_its_load_began;
     an_error_that_cannot_be_cloned_costs_few_rounds;
     a_leader_that_goes_away_is_followed_by_another;
     a_leader_that_panics_is_followed_by_another;
@@ -56,6 +61,31 @@ async fn an_error_that_can_be_cloned_reaches_everybody(cache: Cache) {
     let results = at_once(&cache, 500, || failing(runs.clone())).await;
     assert!(results.iter().all(|result| result.as_ref().is_err_and(|error| error == "no")));
     assert!(runs.get() <= 2, "{} runs", runs.get());
+}
+
+/// An error is no evidence about a value, so it does not matter when one joined.
+async fn an_error_reaches_who_joined_after_its_load_began(cache: Cache) {
+    #[cached(ttl = "5m", key = "refused", skip = [runs, gate])]
+    async fn refused(runs: &Runs, gate: &Notify) -> Result<u64, String> {
+        runs.one_more();
+        gate.notified().await;
+        Err("no".to_owned())
+    }
+    let (runs, gate) = (Runs::default(), Arc::new(Notify::new()));
+    let leader = tokio::spawn({
+        let (cache, runs, gate) = (cache.clone(), runs.clone(), Arc::clone(&gate));
+        async move { cache.scope(async { refused(&runs, &gate).await }).await }
+    });
+    eventually("the load has begun", async || runs.get() == 1).await;
+    let mut followers: Vec<_> = (0..10).map(|_| Box::pin(refused(&runs, &gate))).collect();
+    for follower in &mut followers {
+        assert!(timeout(Duration::ZERO, follower).await.is_err(), "it waits");
+    }
+    gate.notify_one();
+    for follower in followers {
+        assert_eq!(timeout(Duration::from_secs(20), follower).await, Ok(Err("no".to_owned())));
+    }
+    assert_eq!((leader.await.unwrap(), runs.get()), (Err("no".to_owned()), 1));
 }
 
 async fn an_error_that_cannot_be_cloned_costs_few_rounds(cache: Cache) {
@@ -132,7 +162,7 @@ async fn a_call_for_the_key_that_it_loads_does_not_wait_for_itself(_: Cache) {
         if depth == 0 { 0 } else { Box::pin(own(depth - 1, runs)).await + 1 }
     }
     let runs = Runs::default();
-    let result = tokio::time::timeout(Duration::from_secs(10), own(3, &runs)).await;
+    let result = timeout(Duration::from_secs(10), own(3, &runs)).await;
     assert_eq!((result.expect("it waits for itself"), runs.get()), (3, 4));
     assert_eq!((own(9, &runs).await, runs.get()), (3, 4), "the outermost is stored");
 }
@@ -170,8 +200,7 @@ async fn loads_that_call_each_other_do_not_wait_for_ever(cache: Cache) {
         })
     }
     let both = async { tokio::join!(at_once(&cache, 1, || even(true)), at_once(&cache, 1, || odd(true))) };
-    let (even, odd) =
-        tokio::time::timeout(Duration::from_secs(10), both).await.expect("they wait for each other");
+    let (even, odd) = timeout(Duration::from_secs(10), both).await.expect("they wait for each other");
     assert!(even[0] + odd[0] >= 2, "{even:?} {odd:?}");
 }
 
@@ -213,7 +242,7 @@ async fn a_dropped_load_gives_its_lease_back() {
     let runs = Runs::default();
     for _ in 0..3 {
         let call = cache.scope(slow(9, runs.clone()));
-        assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
+        assert!(timeout(Duration::from_millis(30), call).await.is_err());
     }
     let started = std::time::Instant::now();
     cache.scope(slow(9, runs.clone())).await;
