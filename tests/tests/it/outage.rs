@@ -177,3 +177,49 @@ async fn wrong_password() {
         })
         .await;
 }
+
+/// Threads prefer a lane each; while it is down they take another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_connection_is_enough() {
+    let server = RedisServer::start();
+    wait_until_its_start_is_past(&server);
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut admin = client.get_multiplexed_async_connection().await.unwrap();
+    let mut ask = async |words: &str| {
+        let mut cmd = redis::Cmd::new();
+        words.split(' ').for_each(|word| {
+            cmd.arg(word);
+        });
+        cmd.query_async::<redis::Value>(&mut admin).await.unwrap()
+    };
+    let ids = |clients: redis::Value| -> Vec<u64> {
+        let clients: String = redis::from_redis_value(clients).unwrap();
+        let ids = clients.lines().filter_map(|line| line.strip_prefix("id=")?.split(' ').next());
+        ids.map(|id| id.parse().unwrap()).collect()
+    };
+    let before = ids(ask("CLIENT LIST").await);
+    let builder = Cache::builder().redis(&server.url()).unwrap().lanes(2).budget(Duration::from_secs(5));
+    let cache = builder.build().unwrap();
+    eventually("both are up", async || cache.health().state == HealthState::Connected).await;
+    let clients = ids(ask("CLIENT LIST").await);
+    let lanes: Vec<_> = clients.iter().filter(|id| !before.contains(id)).collect();
+    assert_eq!(lanes.len(), 2);
+    // No room for the one that is killed to come back.
+    ask(&format!("CONFIG SET maxclients {}", clients.len() - 1)).await;
+    ask(&format!("CLIENT KILL ID {}", lanes[0])).await;
+    eventually("it is noticed", async || cache.health().state == HealthState::Degraded).await;
+
+    let runs = Runs::default();
+    cache.scope(async { get_user(1, &runs).await.unwrap() }).await;
+    let callers = (0..100).map(|_| {
+        let (cache, runs) = (cache.clone(), runs.clone());
+        tokio::spawn(async move { cache.scope(async { get_user(1, &runs).await.unwrap() }).await })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    assert_eq!(runs.get(), 1, "all others are hits");
+    assert_eq!(cache.health().state, HealthState::Degraded);
+    ask("CONFIG SET maxclients 100").await;
+    eventually("it comes back", async || cache.health().state == HealthState::Connected).await;
+}
