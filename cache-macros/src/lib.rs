@@ -35,6 +35,13 @@ use proc_macro::TokenStream;
 /// | `jitter` | `0.1` | share of the TTL that is taken off at random; default 0.1 |
 /// | `cache_if` | <code>\|user\| ..</code> | stores only values for which this is true |
 /// | `bypass_if` | expression | runs the body without the cache where this is true; a write still invalidates |
+/// | `stale_while_revalidate` | `"30s"` | how long past its TTL a value is still served at once, while one caller in the fleet loads the next in the background (RFC 5861) |
+/// | `stale_if_error` | `"1h"` | how long past its TTL a value is served instead of an `Err`; the load is not tried again for a second |
+/// | `early_refresh` | `1.0`, `false` | beta of XFetch: near its end a value is refreshed in the background, the likelier the longer its load takes; default 1.0 where the load can be detached |
+/// | `load_timeout` | `"5s"` | how long others wait for a load before they serve what is stale or run their own body; default 30 s |
+/// | `detach` | `true`, `false` | whether a load goes on when its caller goes away. Default: wherever it can, which is in free functions whose arguments are owned or can be cloned and whose future is `Send`; `true` makes a reason against it a compile error, and allows it for methods of a `Self: Clone` |
+/// | `strict` | `true` | on a write: fence the targets in `invalidates` while the body runs, too, so that a read after the *commit* gets the new value |
+/// | `settle` | `"500ms"` | on a write: keep its keys fenced for so long, for loaders that read from a lagging replica; nothing is stored meanwhile |
 /// | `version` | `2` | part of the key (`v2:user:42`), for a change of meaning that no decoder can see |
 /// | `cache` | expression | which `Cache`; default: the current one |
 /// | `companion` | a name, `false` | another name for what stands beside the function, or nothing |
@@ -49,11 +56,19 @@ use proc_macro::TokenStream;
 /// visibility has `self.find_entry(&42)` and `self.find_uncached(42)`. An associated function without `self` takes
 /// `companion = false`, and so does a function beside a module or a type of its name (or `companion = user_cache`).
 ///
+/// # Loads that go on without their caller
+/// A load is polled by the caller who began it, in his task, with his task-locals and his span. When he goes away and the
+/// load can be detached, it goes on in a task of its own: the others get its result, and it is stored. A body that reads
+/// task-locals of yours, or must stop with its caller, says `detach = false`; so do cached functions that call each
+/// other in a circle, and those with an argument type whose lifetime is not written.
+///
 /// # Cancel safety
-/// As the function: a call that is dropped gives its lease back; a write that is dropped still invalidates.
+/// A caller that goes away leaves nobody waiting: its load goes on, or gives its lease back and another caller runs the
+/// body. A write that is dropped still invalidates, and keeps its keys fenced for a second, for it may land later.
 ///
 /// # Consistency
-/// A read that begins after a write has returned does not get the older value, in any process.
+/// A read that begins after a write has returned does not get the older value, in any process. With
+/// `stale_while_revalidate` and `stale_if_error` a value may be served past its TTL, never past an invalidation.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::cached(options.into(), &item.into()).into()

@@ -4,13 +4,13 @@ use std::{marker::PhantomData, sync::Arc};
 
 pub use inventory;
 
-use crate::engine::EngineRef;
+use crate::engine::{EngineRef, read_attached, read_detached};
 pub use crate::{
     Entry, KeyPart, KeyWriter, Ttl, TtlClass,
     engine::Target,
     engine::{
         CacheValue, Call, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional,
-        Plain, Rules, Shape, Site, SiteConfig, View, Write, read,
+        Plain, Rules, Shape, Site, SiteConfig, View, Write,
     },
     entry::EntryRules,
     registry::Registration,
@@ -138,6 +138,198 @@ pub fn target<R>(entry: Entry<R>) -> Target {
 #[must_use]
 pub fn string_target(cache: &Cache, key: KeyWriter) -> Target {
     crate::Cache::target(&cache.0, &key.finish().to_string())
+}
+
+/// Calls a function that reads, whose load ends with its caller.
+pub fn read<S, T, C, B>(call: Call, shape: S, rules: Rules<T, C>, body: B) -> impl Future<Output = S::Output>
+where
+    S: Shape<Value: CacheValue>,
+    B: Future<Output = S::Output>,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
+{
+    read_attached(call, shape, rules, || body)
+}
+
+/// A load that ends with its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Attached;
+
+/// A load that goes on without its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Detached;
+
+impl Attached {
+    /// Calls a function that reads.
+    pub fn read<S, T, C, B, F>(
+        self,
+        call: Call,
+        shape: S,
+        rules: Rules<T, C>,
+        body: B,
+    ) -> impl Future<Output = S::Output>
+    where
+        S: Shape<Value: CacheValue>,
+        B: FnOnce() -> F,
+        F: Future<Output = S::Output>,
+        T: Fn(&S::Value) -> Ttl,
+        C: Fn(&S::Value) -> bool,
+    {
+        read_attached(call, shape, rules, body)
+    }
+}
+
+impl Detached {
+    /// Calls a function that reads.
+    pub fn read<S, T, C, B, F>(
+        self,
+        call: Call,
+        shape: S,
+        rules: Rules<T, C>,
+        body: B,
+    ) -> impl Future<Output = S::Output>
+    where
+        S: Shape<Value: CacheValue, Output: Send> + 'static,
+        B: FnOnce() -> F,
+        F: Future<Output = S::Output> + Send + 'static,
+        T: Fn(&S::Value) -> Ttl + Send + Sync + 'static,
+        C: Fn(&S::Value) -> bool + Send + Sync + 'static,
+    {
+        // Where it goes on in a task of its own it still uses the cache of the scope that it was called in.
+        read_detached(call, shape, rules, || crate::Cache::carried(body()))
+    }
+}
+
+/// An argument that is a reference: `(&Arg::new(name)).kind()` says whether it can be made owned.
+#[derive(Debug)]
+pub struct Arg<'a, T: ?Sized>(PhantomData<&'a T>);
+
+impl<'a, T: ?Sized> Arg<'a, T> {
+    /// Of an argument.
+    pub const fn new(_: &'a T) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What can be made owned.
+pub trait ArgCloned {
+    /// How.
+    fn kind(&self) -> Cloned;
+}
+
+impl<T: ?Sized + ToOwned<Owned: Send + 'static>> ArgCloned for &Arg<'_, T> {
+    fn kind(&self) -> Cloned {
+        Cloned
+    }
+}
+
+/// What stays a reference.
+pub trait ArgKept {
+    /// How.
+    fn kind(&self) -> Kept;
+}
+
+impl<T: ?Sized> ArgKept for Arg<'_, T> {
+    fn kind(&self) -> Kept {
+        Kept
+    }
+}
+
+/// An argument that is made owned when the body is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Cloned;
+
+/// An argument that stays a reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept;
+
+impl Cloned {
+    /// Makes it owned.
+    pub fn take<T: ?Sized + ToOwned>(self, argument: &T) -> Owned<T> {
+        Owned(argument.to_owned())
+    }
+}
+
+impl Kept {
+    /// Leaves it as it is.
+    pub fn take<T: ?Sized>(self, argument: &T) -> Borrowed<'_, T> {
+        Borrowed(argument)
+    }
+}
+
+/// An argument for a body that may outlive the caller.
+#[expect(missing_debug_implementations, reason = "arguments need not have one")]
+pub struct Owned<T: ?Sized + ToOwned>(T::Owned);
+
+/// An argument for a body that ends with its caller.
+#[expect(missing_debug_implementations, reason = "arguments need not have one")]
+pub struct Borrowed<'a, T: ?Sized>(&'a T);
+
+impl<T: ?Sized + ToOwned> Owned<T> {
+    /// As the function takes it.
+    pub fn get(&self) -> &T {
+        std::borrow::Borrow::borrow(&self.0)
+    }
+}
+
+impl<T: ?Sized> Borrowed<'_, T> {
+    /// As the function takes it.
+    pub fn get(&self) -> &T {
+        self.0
+    }
+}
+
+/// Lists in which every reference can be made owned.
+pub trait AllCloned {}
+
+macro_rules! all_cloned {
+    ($($name:ident)*) => {
+        impl AllCloned for ($(all_cloned!(@ $name),)*) {}
+    };
+    (@ $name:ident) => { Cloned };
+}
+all_cloned!();
+all_cloned!(a);
+all_cloned!(a b);
+all_cloned!(a b c);
+all_cloned!(a b c d);
+all_cloned!(a b c d e);
+all_cloned!(a b c d e f);
+
+/// Finds out whether a load may outlive its caller: `(&&Launch::of(&body, kinds)).launch()` is [`Detached`] where the
+/// body's future is `Send` and owns all that it needs, else [`Attached`].
+#[derive(Debug)]
+pub struct Launch<K, F>(PhantomData<fn() -> (K, F)>);
+
+impl<K, F> Launch<K, F> {
+    /// Of a body, and of the kinds of those arguments that are references.
+    pub fn of(_: &impl FnOnce() -> F, _: K) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What may outlive its caller.
+pub trait LaunchDetached {
+    /// How.
+    fn launch(&self) -> Detached;
+}
+
+impl<K: AllCloned, F: Future<Output: Send> + Send + 'static> LaunchDetached for &Launch<K, F> {
+    fn launch(&self) -> Detached {
+        Detached
+    }
+}
+
+/// What may not.
+pub trait LaunchAttached {
+    /// How.
+    fn launch(&self) -> Attached;
+}
+
+impl<K, F> LaunchAttached for Launch<K, F> {
+    fn launch(&self) -> Attached {
+        Attached
+    }
 }
 
 /// Begins a write, with or without a key of its own. With `bypass` it stores nothing, and invalidates all the same.

@@ -194,7 +194,7 @@ impl CacheBuilder {
     }
 
     pub(crate) fn build_off(self, reason: String) -> Cache {
-        self.finish(AnyStore::Off(Off { reason }))
+        self.finish(AnyStore::Off(Off::new(reason)))
     }
 
     fn finish(self, store: AnyStore) -> Cache {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::Either;
+
 use crate::{
     CacheBuilder, Entry, Error, ErrorKind, Report, Ttl,
     ambient::{self, Deadline},
@@ -99,9 +101,18 @@ impl Cache {
 
     /// Runs a future whose cached functions use this cache instead of the installed one.
     ///
-    /// For tests that run side by side. Tasks that the future spawns do not inherit it.
+    /// For tests that run side by side. Tasks that the future spawns do not inherit it; loads that go on without their
+    /// caller do.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         SCOPED.scope(self.clone(), future).await
+    }
+
+    /// A future that uses the cache of this scope wherever it is polled.
+    pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        match SCOPED.try_with(Self::clone) {
+            Ok(cache) => Either::Left(SCOPED.scope(cache, future)),
+            Err(_) => Either::Right(future),
+        }
     }
 
     /// The cache that a cached function uses here.
@@ -207,11 +218,9 @@ impl Cache {
     pub(crate) fn untyped(&self, key: &str, ttl: Ttl) -> Entry<()> {
         static UNTYPED: Site = Site::new(SiteConfig {
             function: "cache_runtime::Cache",
-            template: "",
             ttl_class: "custom",
-            version: 0,
             jitter: 0.0,
-            negative_ttl: None,
+            ..SiteConfig::NEW
         });
         let key = Key::raw(&format!("{}{key}", self.0.config.prefix));
         let engine = EngineRef::Own(Arc::clone(&self.0));

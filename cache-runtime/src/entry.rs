@@ -4,7 +4,7 @@ use std::{any::Any, fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Durat
 
 use crate::{
     Cache, Key, Ttl, codec,
-    domain::entry::Millis,
+    domain::{entry::Millis, policy::Usable},
     engine::{CacheValue, Call, Fallible, Found, Plain, Rules, Shape, Target, Write, find},
     registry,
     store::Store as _,
@@ -178,9 +178,9 @@ impl<R> PlainEntry<R> {
             return None;
         }
         match find(engine, site, key).await {
-            Ok(Found::Value(value)) => Some(value),
-            Ok(Found::Negative(_)) => codec::negative(),
-            Ok(Found::Nothing(_) | Found::Leased(_) | Found::Fenced) | Err(_) => None,
+            Ok(Found::Value(value, held)) if held.usable != Usable::IfError => Some(value),
+            Ok(Found::Negative(held)) if held.usable != Usable::IfError => codec::negative(),
+            Ok(_) | Err(_) => None,
         }
     }
 

@@ -45,6 +45,8 @@ struct State {
     /// How many pieces of evidence have been sent for.
     sent: u32,
     followers: usize,
+    /// What this flight brings is not stored: who comes now looks himself before he joins.
+    unstored: bool,
     outcome: Option<Outcome>,
 }
 
@@ -57,14 +59,14 @@ enum Outcome {
 }
 
 /// What a caller is to do.
-pub(crate) enum Role<'a> {
-    Lead(Leader<'a>),
+pub(crate) enum Role {
+    Lead(Leader),
     Follow(Follower),
 }
 
 /// The caller who looks and loads. Dropped without [`Leader::land`], the others start over.
-pub(crate) struct Leader<'a> {
-    flights: &'a Flights,
+pub(crate) struct Leader {
+    flights: Arc<Flights>,
     key: Key,
     flight: Arc<Flight>,
 }
@@ -88,11 +90,12 @@ impl Flights {
             return None;
         }
         let flight = self.shard(key).get(key).cloned()?;
-        Some(Follower::join(flight, again))
+        let unstored = lock(&flight.state).unstored;
+        (!unstored).then(|| Follower::join(flight, again))
     }
 
     /// Joins the flight of a key, or starts it.
-    pub(crate) fn lead_or_follow(&self, key: &Key, again: bool) -> Role<'_> {
+    pub(crate) fn lead_or_follow(self: &Arc<Self>, key: &Key, again: bool) -> Role {
         let mut shard = self.shard(key);
         if let Some(flight) = shard.get(key) {
             return Role::Follow(Follower::join(Arc::clone(flight), again));
@@ -100,7 +103,12 @@ impl Flights {
         let flight = Arc::<Flight>::default();
         shard.insert(key.clone(), Arc::clone(&flight));
         self.flying.fetch_add(1, Ordering::Release);
-        Role::Lead(Leader { flights: self, key: key.clone(), flight })
+        Role::Lead(Leader { flights: Arc::clone(self), key: key.clone(), flight })
+    }
+
+    /// Leads a flight that nobody can join: nobody waits for a refresh.
+    pub(crate) fn lead_alone(self: &Arc<Self>, key: &Key) -> Leader {
+        Leader { flights: Arc::clone(self), key: key.clone(), flight: Arc::default() }
     }
 
     /// Announces that this task waits for a flight. `None`: the flight, directly or through others, waits for one that
@@ -133,13 +141,19 @@ impl Flights {
     }
 }
 
-impl Leader<'_> {
+impl Leader {
     /// Call before a piece of evidence is sent for. The answer is what [`Leader::land`] takes as `good_for`.
     pub(crate) fn send_for(&self) -> u32 {
         let mut state = lock(&self.flight.state);
         let before = state.sent;
         state.sent += 1;
         before
+    }
+
+    /// What this flight brings will not be stored. Who comes from now on looks himself before he joins: what keeps it
+    /// from being stored may be over by then.
+    pub(crate) fn unstored(&self) {
+        lock(&self.flight.state).unstored = true;
     }
 
     /// Lets nobody else join: who comes now could not take the result, and need not wait for it.
@@ -187,7 +201,7 @@ impl Drop for Waiting {
     }
 }
 
-impl Drop for Leader<'_> {
+impl Drop for Leader {
     fn drop(&mut self) {
         self.close();
         lock(&self.flight.state).outcome.get_or_insert(Outcome::Nothing);
@@ -266,11 +280,11 @@ fn led_here() -> Vec<Arc<Flight>> {
     led.unwrap_or_default()
 }
 
-impl Leader<'_> {
+impl Leader {
     /// Runs the load of this flight.
     pub(crate) async fn leading<F: Future>(&self, load: F) -> F::Output {
         let outer = LEADING.try_with(Arc::clone).ok();
-        let cache = std::ptr::from_ref(self.flights).addr();
+        let cache = Arc::as_ptr(&self.flights).addr();
         let led = Led { cache, key: self.key.clone(), flight: Arc::clone(&self.flight), outer };
         LEADING.scope(Arc::new(led), load).await
     }
@@ -291,7 +305,7 @@ mod tests {
         KeyWriter::new(text).finish()
     }
 
-    fn lead<'a>(flights: &'a Flights, key: &Key) -> Leader<'a> {
+    fn lead(flights: &Arc<Flights>, key: &Key) -> Leader {
         match flights.lead_or_follow(key, false) {
             Role::Lead(leader) => leader,
             Role::Follow(_) => panic!("somebody leads already"),
@@ -305,7 +319,7 @@ mod tests {
 
     #[test]
     fn who_joined_before_the_evidence_was_sent_for_takes_it() {
-        let flights = Flights::default();
+        let flights = Arc::<Flights>::default();
         let leader = lead(&flights, &key("a"));
         let early = flights.follow(&key("a"), false).expect("a flight");
         let good_for = leader.send_for();
@@ -318,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_confirmed_store_is_evidence_for_who_joined_during_the_load() {
-        let flights = Flights::default();
+        let flights = Arc::<Flights>::default();
         let leader = lead(&flights, &key("a"));
         leader.send_for();
         let during_load = flights.follow(&key("a"), false).expect("a flight");
@@ -330,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_goes_away_sends_everybody_to_start_over() {
-        let flights = Flights::default();
+        let flights = Arc::<Flights>::default();
         let leader = lead(&flights, &key("a"));
         let follower = flights.follow(&key("a"), false).expect("a flight");
         drop(leader);
@@ -340,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_closed_flight_is_joined_by_nobody_and_serves_who_waits() {
-        let flights = Flights::default();
+        let flights = Arc::<Flights>::default();
         let leader = lead(&flights, &key("a"));
         let follower = flights.follow(&key("a"), false).expect("a flight");
         let good_for = leader.send_for();
@@ -353,8 +367,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_stored_is_joined_by_who_has_looked_only() {
+        let flights = Arc::<Flights>::default();
+        let leader = lead(&flights, &key("a"));
+        leader.unstored();
+        assert!(flights.follow(&key("a"), false).is_none());
+        let Role::Follow(follower) = flights.lead_or_follow(&key("a"), false) else { panic!("led twice") };
+        let good_for = leader.send_for();
+        leader.land(good_for, || Some(Arc::new(7_u32)));
+        assert_eq!(value(follower), Some(7));
+    }
+
+    #[test]
+    fn a_flight_alone_is_joined_by_nobody() {
+        let flights = Arc::<Flights>::default();
+        let refresh = flights.lead_alone(&key("a"));
+        let leader = lead(&flights, &key("a"));
+        drop(refresh);
+        assert!(flights.follow(&key("a"), false).is_some(), "it has not closed the other one");
+        drop(leader);
+        assert_eq!(flights.len(), 0);
+    }
+
+    #[test]
     fn nothing_is_copied_where_nobody_waits() {
-        let flights = Flights::default();
+        let flights = Arc::<Flights>::default();
         let leader = lead(&flights, &key("a"));
         let good_for = leader.send_for();
         leader.land(good_for, || panic!("nobody waits"));

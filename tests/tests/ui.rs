@@ -9,6 +9,7 @@ fn mistakes_are_compile_errors() {
         "derive",
         "item",
         "key",
+        "load",
         "mode",
         "no_cascade",
         "not_there_yet",
@@ -17,6 +18,7 @@ fn mistakes_are_compile_errors() {
         "several",
         "target",
         "ttl",
+        "write",
     ] {
         cases.compile_fail(format!("tests/ui/{kind}/*.rs"));
     }

@@ -1,8 +1,13 @@
 //! The function itself: a key, a descriptor and one call into the runtime.
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, TokenStreamExt as _, quote, quote_spanned};
-use syn::{Expr, ExprCall, ExprClosure, ExprMethodCall, GenericParam, Ident, Type, spanned::Spanned as _};
+use syn::{
+    Expr, ExprCall, ExprClosure, ExprMethodCall, GenericParam, Ident, ReceiverKind, Type,
+    spanned::Spanned as _,
+};
 
 use super::{
     companion::{self, body, key_generics, turbofish},
@@ -12,6 +17,7 @@ use super::{
 use crate::{
     model::{
         Plan,
+        detach::Detach,
         function::{Companion, Form, mentions},
         key::KeyPlan,
         mode::{MadeTarget, Mode, TargetPlan},
@@ -91,12 +97,31 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let span = output::value(&plan.output).span();
     match &plan.mode {
         Mode::Read => {
-            let (here, shown, body_name, call_name) =
-                (paths.private_at(span), shown("__cache_shape", span), local("__body"), local("__call"));
+            let (here, shape_here, body_name, call_name, launch_name) = (
+                paths.private_at(span),
+                shown("__cache_shape", span),
+                local("__body"),
+                local("__call"),
+                local_at("__launch", span),
+            );
             // The body is made before a name of ours is in scope.
+            let (body, read) = match plan.detach {
+                Detach::No => {
+                    let read = quote_spanned!(span=> #here::read(#call_name, #shape_here, #rules_name, #body_name).await);
+                    (quote!(let #body_name = #body;), read)
+                }
+                Detach::Probe | Detach::Yes => {
+                    let launch = shown("__cache_launch", span);
+                    let read = quote_spanned! {span=>
+                        let #launch = #launch_name;
+                        #launch.read(#call_name, #shape_here, #rules_name, #body_name).await
+                    };
+                    (detached(plan, &private), read)
+                }
+            };
             let read = quote_spanned! {span=>
-                let #shown = #shape_name;
-                #here::read(#call_name, #shown, #rules_name, #body_name).await
+                let #shape_here = #shape_name;
+                #read
             };
             quote! {
                 #start
@@ -108,7 +133,7 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 };
                 #rules
                 let #call_name = #private::call(&#cache_name, #site_name, #key_name, #bypass_name);
-                let #body_name = #body;
+                #body
                 #read
             }
         }
@@ -158,6 +183,74 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     }
 }
 
+/// A body that may outlive the caller: a closure that takes the arguments, and makes those owned that are references.
+fn detached(plan: &Plan, private: &TokenStream) -> TokenStream {
+    let [body, launch, this] = ["__body", "__launch", "__self"].map(local);
+    let references: Vec<(&Ident, Ident, Ident)> = plan
+        .arguments
+        .iter()
+        .enumerate()
+        .filter(|(_, argument)| matches!(argument.ty, Type::Reference(_)))
+        .map(|(index, argument)| {
+            (&argument.ident, local(&format!("__kind{index}")), local(&format!("__held{index}")))
+        })
+        .collect();
+    let kinds = references.iter().map(|(argument, kind, _)| match plan.detach {
+        Detach::Yes => quote!(let #kind = #private::Cloned;),
+        Detach::Probe | Detach::No => quote! {
+            let #kind = {
+                #[allow(unused_imports)]
+                use #private::{ArgCloned as _, ArgKept as _};
+                (&#private::Arg::new(#argument)).kind()
+            };
+        },
+    });
+    let take = references.iter().map(|(argument, kind, held)| quote!(let #held = #kind.take(#argument);));
+    let arguments = plan.arguments.iter().map(|argument| {
+        let held = references.iter().find(|(ident, ..)| **ident == argument.ident);
+        match held {
+            Some((_, _, held)) => quote!(#held.get()),
+            None => argument.ident.to_token_stream(),
+        }
+    });
+    let turbofish = turbofish(&plan.function.signature.generics);
+    let receiver = plan.function.signature.receiver();
+    let (own, call) = match &plan.companion {
+        Companion::Methods { uncached, .. } => {
+            let own = match receiver {
+                Some(receiver) if matches!(receiver.kind, ReceiverKind::Reference(..)) => {
+                    let own = receiver.self_token;
+                    quote_spanned!(own.span()=> let #this = <Self as ::core::clone::Clone>::clone(self);)
+                }
+                _ => quote!(let #this = self;),
+            };
+            (own, quote!(#this.#uncached #turbofish))
+        }
+        Companion::Type(name) => (TokenStream::new(), quote!(<#name>::uncached #turbofish)),
+        Companion::None => unreachable!("what has no companion is not detached"),
+    };
+    let how = match plan.detach {
+        Detach::Yes => quote!(#private::Detached),
+        Detach::Probe | Detach::No => {
+            let kinds = references.iter().map(|(_, kind, _)| kind);
+            quote!({
+                #[allow(unused_imports)]
+                use #private::{LaunchAttached as _, LaunchDetached as _};
+                (&&#private::Launch::of(&#body, (#(#kinds,)*))).launch()
+            })
+        }
+    };
+    quote! {
+        #(#kinds)*
+        let #body = move || {
+            #own
+            #(#take)*
+            async move { #call (#(#arguments),*).await }
+        };
+        let #launch = #how;
+    }
+}
+
 /// A name as if the user had written it at `span`: what is wrong with it is shown once, and there.
 fn shown(name: &str, span: Span) -> Ident {
     Ident::new(name, span)
@@ -191,14 +284,8 @@ pub(super) fn site(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let function = quote!(::core::concat!(::core::module_path!(), "::", #name));
     let template = plan.key.as_ref().map_or("", |key| &key.template);
     let class = plan.policy.class();
-    let (version, jitter) = (plan.version, plan.policy.jitter);
-    let negative_ttl = match &plan.policy.negative_ttl {
-        Some(ttl) => {
-            let ttl = fixed_ttl(ttl, paths);
-            quote!(::core::option::Option::Some(#ttl))
-        }
-        None => quote!(::core::option::Option::None),
-    };
+    let options = site_options(plan, paths);
+    let version = plan.version;
     let output = match registered_output(plan) {
         Some(output) => quote!(::core::option::Option::Some(|| ::core::any::type_name::<#output>())),
         None => quote!(::core::option::Option::None),
@@ -214,15 +301,40 @@ pub(super) fn site(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             function: #function,
             template: #template,
             ttl_class: #class,
-            version: #version,
-            jitter: #jitter,
-            negative_ttl: #negative_ttl,
+            #options
+            ..#private::SiteConfig::NEW
         });
         #private::inventory::submit! {
             #private::Registration::new(#function, #template, #version, #output, &[#(#targets),*])
         }
         &__SITE
     }
+}
+
+/// The fields of a site's configuration that are not as usual.
+fn site_options(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
+    let policy = &plan.policy;
+    let duration = |duration: Duration| {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        quote!(::core::time::Duration::from_millis(#millis))
+    };
+    let some = |tokens: TokenStream| quote!(::core::option::Option::Some(#tokens));
+    let fields = [
+        ("version", (plan.version != 0).then(|| plan.version.to_token_stream())),
+        ("jitter", policy.jitter.map(|jitter| jitter.to_token_stream())),
+        ("negative_ttl", policy.negative_ttl.as_ref().map(|ttl| some(fixed_ttl(ttl, paths)))),
+        ("stale_while_revalidate", policy.stale_while_revalidate.map(duration)),
+        ("stale_if_error", policy.stale_if_error.map(duration)),
+        ("early_refresh", policy.early_refresh.map(|beta| beta.to_token_stream())),
+        ("load_timeout", policy.load_timeout.map(|timeout| some(duration(timeout)))),
+        ("settle", policy.settle.map(duration)),
+        ("strict", policy.strict.then(|| quote!(true))),
+    ];
+    let fields = fields.into_iter().filter_map(|(name, value)| {
+        let (name, value) = (Ident::new(name, Span::call_site()), value?);
+        Some(quote!(#name: #value,))
+    });
+    fields.collect()
 }
 
 /// The result, where a static can name it: no parameter, and nothing of an `impl` around the function.

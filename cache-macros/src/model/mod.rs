@@ -1,5 +1,6 @@
 //! Raw values to a plan: every rule lives here, and a plan is always valid.
 
+pub(crate) mod detach;
 pub(crate) mod function;
 pub(crate) mod key;
 pub(crate) mod mode;
@@ -11,6 +12,7 @@ use quote::ToTokens as _;
 use syn::{Expr, Ident, Path, Type};
 
 use self::{
+    detach::Detach,
     function::{Argument, Companion, Form, mentions},
     key::KeyPlan,
     mode::{Mode, TargetPlan},
@@ -40,6 +42,7 @@ pub(crate) struct Plan {
     /// 0 where none is given.
     pub(crate) version: u32,
     pub(crate) companion: Companion,
+    pub(crate) detach: Detach,
 }
 
 impl Plan {
@@ -71,7 +74,18 @@ impl Plan {
         }
         let targets = mode::targets(&options, &function, &arguments, diagnostics);
         function::check_hidden(&arguments, &skipped, key.as_ref(), &mode, &targets, diagnostics);
-        let companion = Companion::new(&function, options.companion);
+        let companion = Companion::new(&function, options.companion.clone());
+        let detach = Detach::new(
+            &function,
+            &options,
+            &arguments,
+            mode.as_ref(),
+            policy.ttl.as_ref(),
+            &companion,
+            diagnostics,
+        );
+        detach::check_kind(&options, mode.as_ref(), diagnostics);
+        detach::check_strict(&options, mode.as_ref(), diagnostics);
         match (diagnostics.is_empty(), checked, mode, function.body.clone()) {
             (true, Some((form, output)), Some(mode), Some(body)) => Ok(Self {
                 function,
@@ -88,6 +102,7 @@ impl Plan {
                 cache: options.cache.map(|cache| cache.value),
                 version: options.version.map_or(0, |version| version.value),
                 companion,
+                detach,
             }),
             _ => Err((Box::new(function), marked)),
         }

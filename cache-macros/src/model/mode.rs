@@ -187,6 +187,8 @@ fn forbid_without_key(options: &Options, diagnostics: &mut Diagnostics) {
         ("value", options.value.as_ref().map(|option| option.span)),
         ("negative_ttl", options.negative_ttl.as_ref().map(|option| option.span)),
         ("jitter", options.jitter.as_ref().map(|option| option.span)),
+        ("stale_while_revalidate", options.stale_while_revalidate.as_ref().map(|option| option.span)),
+        ("stale_if_error", options.stale_if_error.as_ref().map(|option| option.span)),
         ("cache_if", options.cache_if.as_ref().map(|option| option.span)),
         ("bypass_if", options.bypass_if.as_ref().map(|option| option.span)),
         ("version", options.version.as_ref().map(|option| option.span)),

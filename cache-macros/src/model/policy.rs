@@ -39,8 +39,14 @@ pub(crate) enum TtlPlan {
 pub(crate) struct PolicyPlan {
     pub(crate) ttl: Option<TtlPlan>,
     pub(crate) negative_ttl: Option<TtlPlan>,
-    pub(crate) jitter: f64,
+    pub(crate) jitter: Option<f64>,
     pub(crate) cache_if: Option<Expr>,
+    pub(crate) stale_while_revalidate: Option<Duration>,
+    pub(crate) stale_if_error: Option<Duration>,
+    pub(crate) early_refresh: Option<f64>,
+    pub(crate) load_timeout: Option<Duration>,
+    pub(crate) settle: Option<Duration>,
+    pub(crate) strict: bool,
 }
 
 impl PolicyPlan {
@@ -60,8 +66,14 @@ impl PolicyPlan {
         Self {
             ttl,
             negative_ttl,
-            jitter: options.jitter.as_ref().map_or(0.1, |jitter| jitter.value),
+            jitter: value(&options.jitter),
             cache_if: options.cache_if.as_ref().map(|cache_if| cache_if.value.clone()),
+            stale_while_revalidate: value(&options.stale_while_revalidate),
+            stale_if_error: value(&options.stale_if_error),
+            early_refresh: value(&options.early_refresh),
+            load_timeout: value(&options.load_timeout),
+            settle: value(&options.settle),
+            strict: value(&options.strict).unwrap_or(false),
         }
     }
 
@@ -73,6 +85,10 @@ impl PolicyPlan {
             None => "",
         }
     }
+}
+
+fn value<T: Copy>(option: &Option<Spanned<T>>) -> Option<T> {
+    option.as_ref().map(|option| option.value)
 }
 
 impl TtlPlan {

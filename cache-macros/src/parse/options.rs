@@ -1,5 +1,7 @@
 //! The options of `#[cached]`, as one table.
 
+use std::time::Duration;
+
 use syn::{
     Expr, Ident, Lit, LitStr, Path, Token,
     ext::IdentExt as _,
@@ -7,7 +9,12 @@ use syn::{
     spanned::Spanned as _,
 };
 
-use super::{Spanned, target::Target, template::Template};
+use super::{
+    Spanned,
+    duration::{self, DurationError},
+    target::Target,
+    template::Template,
+};
 use crate::{diag::Diagnostics, suggest};
 
 /// What was written, each option at most once.
@@ -26,6 +33,14 @@ pub(crate) struct Options {
     pub(crate) version: Option<Spanned<u32>>,
     pub(crate) cache: Option<Spanned<Expr>>,
     pub(crate) companion: Option<Spanned<Option<Ident>>>,
+    pub(crate) stale_while_revalidate: Option<Spanned<Duration>>,
+    pub(crate) stale_if_error: Option<Spanned<Duration>>,
+    /// 0 for none.
+    pub(crate) early_refresh: Option<Spanned<f64>>,
+    pub(crate) load_timeout: Option<Spanned<Duration>>,
+    pub(crate) detach: Option<Spanned<bool>>,
+    pub(crate) settle: Option<Spanned<Duration>>,
+    pub(crate) strict: Option<Spanned<bool>>,
     pub(crate) runtime: Option<Path>,
     /// Options whose value was wrong: they count as given.
     pub(crate) broken: Vec<&'static str>,
@@ -33,7 +48,7 @@ pub(crate) struct Options {
     unclear: bool,
 }
 
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 21] = [
     "key",
     "ttl",
     "skip",
@@ -48,24 +63,17 @@ const KNOWN: [&str; 14] = [
     "cache",
     "companion",
     "crate",
-];
-
-/// In the design, and not built yet.
-const LATER: [&str; 13] = [
-    "tags",
-    "local",
     "stale_while_revalidate",
     "stale_if_error",
     "early_refresh",
+    "load_timeout",
+    "detach",
     "settle",
     "strict",
-    "detach",
-    "load_timeout",
-    "batch",
-    "each",
-    "name",
-    "codec",
 ];
+
+/// In the design, and not built yet.
+const LATER: [&str; 6] = ["tags", "local", "batch", "each", "name", "codec"];
 
 impl Options {
     pub(crate) fn parse(tokens: proc_macro2::TokenStream, diagnostics: &mut Diagnostics) -> Self {
@@ -219,6 +227,21 @@ impl Options {
             "jitter" => self.jitter = Some(Spanned::new(jitter(value, diagnostics)?, span)),
             "version" => self.version = Some(Spanned::new(version(value, diagnostics)?, span)),
             "companion" => self.companion = Some(Spanned::new(companion(value, diagnostics)?, span)),
+            "stale_while_revalidate" => {
+                self.stale_while_revalidate = Some(Spanned::new(duration(value, name, diagnostics)?, span));
+            }
+            "stale_if_error" => {
+                self.stale_if_error = Some(Spanned::new(duration(value, name, diagnostics)?, span));
+            }
+            "early_refresh" => {
+                self.early_refresh = Some(Spanned::new(early_refresh(value, diagnostics)?, span));
+            }
+            "load_timeout" => {
+                self.load_timeout = Some(Spanned::new(duration(value, name, diagnostics)?, span));
+            }
+            "detach" => self.detach = Some(Spanned::new(flag(value, name, diagnostics)?, span)),
+            "settle" => self.settle = Some(Spanned::new(duration(value, name, diagnostics)?, span)),
+            "strict" => self.strict = Some(Spanned::new(flag(value, name, diagnostics)?, span)),
             _ => self.runtime = Some(path(value, diagnostics)?),
         }
         Some(())
@@ -260,6 +283,12 @@ fn example(option: &str) -> &'static str {
         "version" => "2",
         "companion" => "false",
         "crate" => "::my_crate::cache_runtime",
+        "stale_while_revalidate" => "\"30s\"",
+        "stale_if_error" => "\"10m\"",
+        "early_refresh" => "1.0",
+        "load_timeout" => "\"5s\"",
+        "settle" => "\"500ms\"",
+        "detach" | "strict" => "true",
         _ => "..",
     }
 }
@@ -309,16 +338,72 @@ fn ident(value: &Expr) -> Option<Ident> {
     }
 }
 
-fn jitter(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
-    let number = match value {
+/// A number, whole or not.
+fn number(value: &Expr) -> Option<f64> {
+    match value {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Float(number) => number.base10_parse().ok(),
             Lit::Int(number) => number.base10_parse().ok(),
             _ => None,
         },
         _ => None,
+    }
+}
+
+fn boolean(value: &Expr) -> Option<bool> {
+    match value {
+        Expr::Lit(literal) if let Lit::Bool(flag) = &literal.lit => Some(flag.value),
+        _ => None,
+    }
+}
+
+fn flag(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<bool> {
+    let flag = boolean(value);
+    if flag.is_none() {
+        let help = format!("write `{option} = true` or `{option} = false`");
+        diagnostics.error_on(value, format!("`{option}` is neither `true` nor `false`"), help);
+    }
+    flag
+}
+
+/// A duration in words.
+fn duration(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<Duration> {
+    let written = match value {
+        Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => Some(text.value()),
+        _ => None,
     };
-    let share = number.filter(|share| (0.0..=1.0).contains(share));
+    let wrong = match written.as_deref().map(duration::parse) {
+        Some(Ok(duration)) => return Some(duration),
+        Some(Err(DurationError::NoUnit)) => format!("`{option}` needs a unit"),
+        Some(Err(DurationError::UnknownUnit(unit))) => format!("`{option}` has the unknown unit `{unit}`"),
+        Some(Err(DurationError::OutOfRange)) => format!("`{option}` is zero or longer than a century"),
+        Some(Err(DurationError::Malformed)) | None => format!("`{option}` is no duration"),
+    };
+    let help = format!("write `{option} = {}` (`ms`, `s`, `m`, `h`, `d`)", example(option));
+    diagnostics.error_on(value, wrong, help);
+    None
+}
+
+/// Beta of XFetch; `false` is 0.
+fn early_refresh(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
+    let number = match boolean(value) {
+        Some(false) => Some(0.0),
+        Some(true) => None,
+        None => number(value),
+    };
+    let beta = number.filter(|beta| (0.0..=1_000.0).contains(beta));
+    if beta.is_none() {
+        diagnostics.error_on(
+            value,
+            "`early_refresh` is a number from 0 to 1000, or `false`",
+            "write `early_refresh = 1.0`; a larger number refreshes earlier, 0 and `false` never",
+        );
+    }
+    beta
+}
+
+fn jitter(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
+    let share = number(value).filter(|share| (0.0..=1.0).contains(share));
     if share.is_none() {
         diagnostics.error_on(
             value,
@@ -342,10 +427,7 @@ fn version(value: &Expr, diagnostics: &mut Diagnostics) -> Option<u32> {
 }
 
 fn companion(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Ident>> {
-    if let Expr::Lit(literal) = value
-        && let Lit::Bool(flag) = &literal.lit
-        && !flag.value
-    {
+    if boolean(value) == Some(false) {
         return Some(None);
     }
     let name = ident(value);

@@ -109,10 +109,6 @@ pub(crate) enum Seen {
     /// The value of this id is unusable: a lease takes its place.
     Drop(Token),
     /// The value of this id may be served while a new one is loaded.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a step of the protocol; refresh ahead of expiry will be its caller")
-    )]
     Keep(Token),
 }
 

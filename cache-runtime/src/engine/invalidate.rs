@@ -28,24 +28,33 @@ pub struct Target {
     pub(crate) keys: Vec<Key>,
 }
 
-/// The last step on the key that a write-through function owns.
+/// The last step on a key that a write has fenced.
 #[derive(Debug)]
 pub(super) enum End {
     /// Store the result, if this writer was alone.
     Store(Sealed),
     /// Leave; there is nothing to store.
     Nothing,
-    /// The write may land later: keep the key fenced.
-    Hold,
 }
 
-/// The key that a write-through function owns, and the token of this write.
+/// A key that a write announces itself on, and the token that it does it with.
 #[derive(Clone, Debug)]
-pub(super) struct Own {
+pub(super) struct Fence {
+    pub(super) engine: Arc<Engine>,
     pub(super) key: Key,
     pub(super) token: Token,
-    /// Whether the fence was acknowledged.
-    pub(super) fenced: bool,
+    /// Whether BEGIN was acknowledged.
+    pub(super) stands: bool,
+}
+
+impl Fence {
+    pub(super) fn new(engine: &Arc<Engine>, key: Key) -> Self {
+        Self { engine: Arc::clone(engine), key, token: ambient::token(), stands: false }
+    }
+
+    pub(super) fn is_of(&self, engine: &Arc<Engine>, key: &Key) -> bool {
+        self.key == *key && Arc::ptr_eq(&self.engine, engine)
+    }
 }
 
 /// How the steps at the end of a write went.
@@ -57,54 +66,68 @@ pub(super) struct Ended {
 }
 
 /// Sends the steps at the end of a write, all at once: one round trip.
+///
+/// With a `hold` nothing is stored, and all keys stay fenced for so long.
 pub(super) async fn end(
-    engine: &Arc<Engine>,
-    own: Option<(Own, End)>,
+    budget: Duration,
+    own: Option<(Fence, End)>,
+    fences: Vec<Fence>,
     targets: &[Target],
-    hold: bool,
+    hold: Option<Duration>,
 ) -> Ended {
-    let hold = hold.then(|| millis(engine.config.hold));
+    let hold = hold.map_or(0, millis);
     let mut ended = Ended::default();
-    let deadline = Deadline::after(engine.config.budget);
-    // A function may name its own key among its targets: END has the last word there.
-    let own_key = own.as_ref().map(|(own, _)| own.key.clone());
-    let own_key = own_key.as_ref();
+    let deadline = Deadline::after(budget);
+    // A function may name its own key among its targets: END has the last word there. So it has where a target was fenced.
+    let fenced: Vec<(Arc<Engine>, Key)> = own
+        .iter()
+        .map(|(own, _)| own)
+        .chain(&fences)
+        .map(|fence| (Arc::clone(&fence.engine), fence.key.clone()))
+        .collect();
     let own_step = async {
         match own {
-            Some((own, end)) => {
-                let answer = bounded(deadline, end_own(engine, &own, end)).await;
-                Some((own.key, answer))
+            Some((fence, end)) => {
+                let answer = bounded(deadline, leave(&fence, end, hold)).await;
+                Some((fence, answer))
             }
             None => None,
         }
     };
+    let fence_steps = fences.into_iter().map(|fence| async move {
+        let answer = bounded(deadline, leave(&fence, End::Nothing, hold)).await;
+        (fence, answer)
+    });
     let others = targets.iter().flat_map(|target| {
-        let others = target
-            .keys
-            .iter()
-            .filter(move |key| own_key != Some(key) || !Arc::ptr_eq(&target.engine, engine));
+        let is_fenced = |key: &Key| {
+            fenced.iter().any(|(engine, fenced)| fenced == key && Arc::ptr_eq(engine, &target.engine))
+        };
+        let others = target.keys.iter().filter(move |key| !is_fenced(key));
         others.map(move |key| async move {
             let answer = match hold {
-                Some(hold) => bounded(deadline, target.engine.store.hold(key, ambient::token(), hold)).await,
-                None => bounded(deadline, target.engine.store.invalidate(key)).await,
+                0 => bounded(deadline, target.engine.store.invalidate(key)).await,
+                hold => bounded(deadline, target.engine.store.hold(key, ambient::token(), hold)).await,
             };
             (&target.engine, key, answer)
         })
     });
-    let (own, others) = futures_util::future::join(own_step, join_all(others)).await;
+    let (own, fences, others) =
+        futures_util::future::join3(own_step, join_all(fence_steps), join_all(others)).await;
     match own {
         Some((_, Ok(stored))) => ended.stored = stored == Stored::Yes,
-        Some((key, Err(error))) => {
-            failed(engine, key, &error);
+        Some((fence, Err(error))) => {
+            failed(&fence.engine, fence.key, hold, &error);
             ended.failed += 1;
         }
         None => {}
     }
-    for (engine, key, answer) in others {
+    let fences = fences.into_iter().map(|(fence, answer)| (fence.engine, fence.key, answer.map(drop)));
+    let others = others.into_iter().map(|(engine, key, answer)| (Arc::clone(engine), key.clone(), answer));
+    for (engine, key, answer) in fences.chain(others) {
         match answer {
             Ok(()) => ended.invalidated += 1,
             Err(error) => {
-                failed(engine, key.clone(), &error);
+                failed(&engine, key, hold, &error);
                 ended.failed += 1;
             }
         }
@@ -121,31 +144,32 @@ async fn bounded<T>(
     deadline.bound(step).await.unwrap_or(Err(StoreError::Timeout))
 }
 
-async fn end_own(engine: &Engine, own: &Own, end: End) -> Result<Stored, StoreError> {
-    let Own { key, token, fenced } = own;
-    let hold: Millis = millis(engine.config.hold);
+/// END, with a value, without one, or with a hold.
+async fn leave(fence: &Fence, end: End, hold: Millis) -> Result<Stored, StoreError> {
+    let Fence { engine, key, token, stands } = fence;
+    if hold > 0 {
+        return engine.store.hold(key, *token, hold).await.map(|()| Stored::Lost);
+    }
     match end {
-        End::Hold => engine.store.hold(key, *token, hold).await.map(|()| Stored::Lost),
-        End::Store(sealed) if *fenced => {
+        End::Store(sealed) if *stands => {
             let stored = engine.store.end(key, *token, Some(&sealed)).await;
             if matches!(stored, Ok(Stored::Yes)) {
-                engine.remember(key, engine.store.now() + sealed.lifetime.total);
+                engine.remember(key, engine.store.now() + sealed.lifetime.fresh);
             }
             stored
         }
-        End::Nothing if *fenced => engine.store.end(key, *token, None).await,
-        // The fence was not acknowledged, so nothing may be stored; if it exists it goes.
+        // Where the fence was not acknowledged nothing may be stored; if it exists it goes.
         End::Store(_) | End::Nothing => engine.store.end(key, *token, None).await,
     }
 }
 
 /// An invalidation that was not acknowledged: from now on this process does not serve the key, until it is.
-fn failed(engine: &Arc<Engine>, key: Key, error: &StoreError) {
+fn failed(engine: &Arc<Engine>, key: Key, hold: Millis, error: &StoreError) {
     if matches!(error, StoreError::Off) {
         // There is no store that could serve the old value.
         return;
     }
-    engine.recovery.add([key]);
+    engine.recovery.add(key, hold);
     metrics::gauge_recovery(engine.recovery.len());
     if resume(engine) {
         // Once for each outage, not for each key.
@@ -185,11 +209,12 @@ impl Worker {
             if batch.is_empty() {
                 return;
             }
-            let answers = join_all(batch.iter().map(|(key, _)| engine.store.invalidate(key))).await;
+            let answers =
+                join_all(batch.iter().map(|(key, waiting)| repeat(engine, key, waiting.hold))).await;
             let mut acknowledged = false;
-            for ((key, added), answer) in batch.iter().zip(answers) {
+            for ((key, waiting), answer) in batch.iter().zip(answers) {
                 if answer.is_ok() {
-                    engine.recovery.done(key, *added);
+                    engine.recovery.done(key, *waiting);
                     acknowledged = true;
                 }
             }
@@ -204,6 +229,13 @@ impl Worker {
     }
 }
 
+async fn repeat(engine: &Engine, key: &Key, hold: Millis) -> Result<(), StoreError> {
+    match hold {
+        0 => engine.store.invalidate(key).await,
+        hold => engine.store.hold(key, ambient::token(), hold).await,
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         self.0.recovery.abandoned();
@@ -213,9 +245,9 @@ impl Drop for Worker {
 impl Engine {
     /// Invalidates keys on request: `Cache::invalidate` and `entry(..).invalidate()`.
     pub(crate) async fn invalidate(self: &Arc<Self>, keys: Vec<Key>) -> bool {
-        let engine = Arc::clone(self);
+        let budget = self.config.budget;
         let target = Target { engine: Arc::clone(self), keys };
-        let steps = async move { end(&engine, None, &[target], false).await.failed == 0 };
+        let steps = async move { end(budget, None, Vec::new(), &[target], None).await.failed == 0 };
         within_budget(self, steps).await.unwrap_or(false)
     }
 }

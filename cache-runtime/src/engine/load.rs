@@ -1,10 +1,13 @@
 //! The leader of a flight: ACQUIRE, run the body under the lease, FILL.
 
 use std::{
+    convert::Infallible,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+use futures_util::future::{Either, select};
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
@@ -13,36 +16,32 @@ use super::{
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
-    codec::{self, Seal, Unstorable},
+    codec::{self, Seal, Unstorable, envelope::Body},
     domain::{
         entry::{Acquired, Lease, Lifetime, Millis, Seen, Stored, Token},
         key::Key,
-        policy::{Ttl, jittered},
-        verdict::Miss,
+        policy::{Ttl, Usable, jittered},
     },
     error::StoreError,
     flight::{Leader, Shared},
-    store::Store as _,
+    metrics::Outcome,
+    resilience::refresh::Refreshing,
+    store::{Lookup, Store as _},
 };
 
 /// A load on behalf of one call.
-pub(super) struct Load<'a, S, T, C> {
-    pub(super) call: &'a Call,
+pub(super) struct Load<S, T, C> {
+    pub(super) call: Call,
     pub(super) shape: S,
-    pub(super) rules: &'a Rules<T, C>,
+    pub(super) rules: Rules<T, C>,
     /// What the look-up before it has seen.
     pub(super) seen: Seen,
     /// The look-up and the first ACQUIRE share one budget.
     pub(super) deadline: Deadline,
-}
-
-/// How it ended.
-pub(super) enum Loaded<O> {
-    /// Somebody else had stored a value meanwhile.
-    Hit(O),
-    Missed(Miss, O),
-    /// Loaded, and not stored.
-    Bypassed(&'static str, O),
+    /// Whether there is an old value, to be served where the load fails.
+    pub(super) has_stale: bool,
+    /// The look-up has seen that a write is under way.
+    pub(super) fenced: bool,
 }
 
 /// What a flight hands on.
@@ -62,45 +61,129 @@ enum Turn<V, O> {
     Unstored(&'static str),
 }
 
-impl<S, T, C> Load<'_, S, T, C>
+/// Whether a load under a lease brought something.
+enum Brought<O> {
+    Output(O),
+    Failure(O),
+}
+
+impl<S, T, C> Load<S, T, C>
 where
     S: Shape<Value: CacheValue>,
     T: Fn(&S::Value) -> Ttl,
     C: Fn(&S::Value) -> bool,
 {
     /// Two round trips are behind us when the body starts (look-up, ACQUIRE), and one follows (FILL).
-    pub(super) async fn lead<B>(self, leader: Leader<'_>, body: Pin<&mut B>) -> Loaded<S::Output>
+    pub(super) async fn lead<B>(self, leader: Leader, stale: Option<S::Output>, body: B) -> S::Output
     where
         B: Future<Output = S::Output>,
     {
-        let (engine, key) = (&self.call.engine, &self.call.key);
-        match self.turn(&leader).await {
+        let (engine, site) = (self.call.engine.clone(), self.call.site);
+        let turn = if self.fenced { Turn::Unstored("fenced") } else { self.turn(&leader).await };
+        match turn {
             Turn::Granted(token) => {
-                let miss = engine.miss(key);
-                Loaded::Missed(miss, self.load(leader, token, body).await)
+                let miss = engine.miss(&self.call.key);
+                match (self.load(leader, token, pin!(body)).await, stale) {
+                    // The others start over, and find the same old value.
+                    (Brought::Failure(_), Some(stale)) => self.serve_stale(stale),
+                    (Brought::Failure(output) | Brought::Output(output), _) => {
+                        engine.count(site, Outcome::Miss(miss));
+                        output
+                    }
+                }
             }
             Turn::Found(value, good_for) => {
                 leader.land(good_for, || Some(Arc::new(Served::Value(value.clone()))));
-                Loaded::Hit(self.shape.hit(value))
+                engine.count(site, Outcome::HitRemote);
+                self.shape.hit(value)
             }
             Turn::Negative(output, good_for) => {
                 leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
-                Loaded::Hit(output)
+                engine.count(site, Outcome::HitRemote);
+                output
             }
             Turn::Unstored(reason) => {
-                // Who comes from now on could not take the result: they need not wait for it.
+                let stale = match stale {
+                    Some(stale) if reason == "load_timeout" => return self.serve_stale(stale),
+                    stale => stale,
+                };
                 let good_for = leader.send_for();
-                leader.close();
+                if reason == "fenced" {
+                    // A flight all the same: readers of a busy key do not run one body each while it is written.
+                    leader.unstored();
+                } else {
+                    // Who comes from now on could not take the result: they need not wait for it.
+                    leader.close();
+                }
                 let output = self.run(&leader, body).await;
+                if let (View::Failed, Some(stale)) = (self.shape.view(&output), stale) {
+                    return self.serve_stale(stale);
+                }
                 leader.land(self.evidence(&output, good_for), || self.share(&output));
-                Loaded::Bypassed(reason, output)
+                engine.bypassed(site, reason);
+                output
             }
         }
     }
 
+    /// The load has failed, and there is an old value.
+    fn serve_stale(&self, stale: S::Output) -> S::Output {
+        let Call { engine, site, key, .. } = &self.call;
+        engine.refreshes.failed(key, engine.store.now());
+        engine.count(site, Outcome::Stale);
+        stale
+    }
+
+    /// Loads anew what is still served, if nobody else does: one in the fleet.
+    pub(super) async fn refresh<B>(self, body: B, refreshing: Refreshing)
+    where
+        B: Future<Output = S::Output>,
+    {
+        let Call { engine, site, key, .. } = &self.call;
+        let token = ambient::token();
+        let result = match self.acquire(token, self.seen, self.deadline).await {
+            Ok(Acquired::Granted) => {
+                let leader = engine.flights.lead_alone(key);
+                match self.load(leader, token, pin!(body)).await {
+                    Brought::Output(_) => "loaded",
+                    Brought::Failure(_) => {
+                        engine.refreshes.failed(key, engine.store.now());
+                        "failed"
+                    }
+                }
+            }
+            Ok(Acquired::Busy(_) | Acquired::Found(_) | Acquired::Fenced) => "elsewhere",
+            Err(error) => {
+                engine.failed(site, &error);
+                error.reason()
+            }
+        };
+        drop(refreshing);
+        site.emitter.refresh(site.labels(), result);
+    }
+
+    /// ACQUIRE within a deadline. What had no answer may have been executed, or will be: its lease is given back.
+    async fn acquire(
+        &self,
+        token: Token,
+        seen: Seen,
+        deadline: Deadline,
+    ) -> Result<Acquired<Body>, StoreError> {
+        let Call { engine, key, .. } = &self.call;
+        let mut unsure = Leased { context: Some(self.call.context()), key, token };
+        let lease = millis(engine.config.lease);
+        let answer = deadline.bound(engine.store.acquire(key, token, seen, lease)).await;
+        let answer = answer.unwrap_or(Err(StoreError::Timeout));
+        if !matches!(answer, Err(StoreError::Timeout | StoreError::Disconnected)) {
+            // The server has answered: there is no lease that we do not know of.
+            unsure.context = None;
+        }
+        answer
+    }
+
     /// Asks for the lease until it is granted, or until it is clear that there will be none.
-    async fn turn(&self, leader: &Leader<'_>) -> Turn<S::Value, S::Output> {
-        let Call { engine, site, key, .. } = self.call;
+    async fn turn(&self, leader: &Leader) -> Turn<S::Value, S::Output> {
+        let Call { engine, site, key, .. } = &self.call;
         let mut seen = self.seen;
         let mut deadline = self.deadline;
         let mut waited = false;
@@ -108,25 +191,17 @@ where
         loop {
             let token = ambient::token();
             let good_for = leader.send_for();
-            let mut unsure = Unsure { context: Some(self.call.context()), key, token };
-            let lease = millis(engine.config.lease);
-            let answer = deadline.bound(engine.store.acquire(key, token, seen, lease)).await;
-            let answer = answer.unwrap_or(Err(StoreError::Timeout));
-            if !matches!(answer, Err(StoreError::Timeout | StoreError::Disconnected)) {
-                // The server has answered: there is no lease that we do not know of.
-                unsure.context = None;
-            }
-            let held = match answer {
+            let held = match self.acquire(token, seen, deadline).await {
                 Ok(Acquired::Granted) => return Turn::Granted(token),
                 Ok(Acquired::Fenced) => return Turn::Unstored("fenced"),
                 Ok(Acquired::Busy(lease)) => lease,
                 Ok(Acquired::Found(value)) => match judge_value::<S::Value>(engine, site, key, &value) {
-                    Found::Value(value) => return Turn::Found(value, good_for),
-                    Found::Negative(id) => match self.shape.negative() {
+                    Found::Value(value, _) => return Turn::Found(value, good_for),
+                    Found::Negative(held) => match self.shape.negative() {
                         Some(output) => return Turn::Negative(output, good_for),
                         None if dropped => return Turn::Unstored("unreadable"),
                         None => {
-                            (seen, dropped) = (Seen::Drop(id), true);
+                            (seen, dropped) = (Seen::Drop(held.id), true);
                             continue;
                         }
                     },
@@ -134,7 +209,7 @@ where
                         (seen, dropped) = (unusable, true);
                         continue;
                     }
-                    Found::Nothing(_) | Found::Leased(_) | Found::Fenced => {
+                    Found::Nothing(_) | Found::Leased | Found::Fenced => {
                         return Turn::Unstored("unreadable");
                     }
                 },
@@ -157,60 +232,74 @@ where
         }
     }
 
-    /// Waits for the load of another process. `None`: it brought no value.
-    async fn wait(&self, leader: &Leader<'_>, held: Lease) -> Option<Turn<S::Value, S::Output>> {
-        let Call { engine, site, key, .. } = self.call;
+    /// Waits for the load of somebody else. `None`: it brought no value.
+    ///
+    /// Woken when the entry changes, where the store can tell; by the end of the lease at the latest, and from time to
+    /// time in any case.
+    async fn wait(&self, leader: &Leader, held: Lease) -> Option<Turn<S::Value, S::Output>> {
+        let Call { engine, site, key, .. } = &self.call;
         let waiting = Stopwatch::start();
+        let waiter = engine.store.wakeups().register(key);
         let mut pause = FIRST_POLL;
         loop {
-            ambient::sleep(pause).await;
-            pause = (pause * 3 / 2).min(SLOWEST_POLL);
-            if waiting.elapsed() > engine.config.load_timeout {
-                return Some(Turn::Unstored("load_timeout"));
-            }
+            // Before it looks, so that no change is slept through.
+            let told = engine.store.watch(key).await;
             let good_for = leader.send_for();
             let lookup = engine.store.read(key).await;
-            let lease = lookup.as_ref().ok().and_then(crate::store::Lookup::lease);
+            let lease = lookup.as_ref().ok().and_then(Lookup::lease);
+            let same = lease.is_some_and(|lease| lease.token == held.token);
             match lookup.map(|lookup| judge::<S::Value>(engine, site, key, lookup)) {
-                Ok(Found::Value(value)) => return Some(Turn::Found(value, good_for)),
-                Ok(Found::Leased(lease)) if lease.token == held.token => {}
-                Ok(Found::Negative(_)) if let Some(output) = self.shape.negative() => {
+                Ok(Found::Value(value, found)) if found.usable != Usable::IfError => {
+                    return Some(Turn::Found(value, good_for));
+                }
+                Ok(Found::Negative(found))
+                    if found.usable != Usable::IfError
+                        && let Some(output) = self.shape.negative() =>
+                {
                     return Some(Turn::Negative(output, good_for));
                 }
-                // The value that is to be dropped may stand beside the lease.
-                Ok(Found::Nothing(Seen::Drop(_)) | Found::Negative(_))
-                    if lease.is_some_and(|lease| lease.token == held.token) => {}
-                Ok(Found::Nothing(_) | Found::Negative(_) | Found::Leased(_)) => return None,
                 Ok(Found::Fenced) => return Some(Turn::Unstored("fenced")),
+                // What is there is of no use, and is being replaced.
+                Ok(_) if same => {}
+                Ok(_) => return None,
                 Err(error) => {
                     engine.failed(site, &error);
                     return Some(Turn::Unstored(error.reason()));
                 }
             }
+            let left = self.call.load_timeout().saturating_sub(waiting.elapsed());
+            if left.is_zero() {
+                return Some(Turn::Unstored("load_timeout"));
+            }
+            let ends = lease.map_or(0, |lease| lease.until.saturating_sub(engine.store.now()));
+            let longest = if told { NET.min(Duration::from_millis(ends + 1)).max(FIRST_POLL) } else { pause };
+            Deadline::after(longest.min(left)).bound(waiter.woken()).await;
+            pause = (pause * 3 / 2).min(SLOWEST_POLL);
         }
     }
 
     /// Runs the body under the lease, and stores what it brings.
-    async fn load<B>(self, leader: Leader<'_>, token: Token, body: Pin<&mut B>) -> S::Output
+    async fn load<B>(&self, leader: Leader, token: Token, body: Pin<&mut B>) -> Brought<S::Output>
     where
         B: Future<Output = S::Output>,
     {
-        let Call { engine, key, .. } = self.call;
+        let Call { engine, key, .. } = &self.call;
         let mut lease = Leased { context: Some(self.call.context()), key, token };
         let started = leader.send_for();
         let time = Stopwatch::start();
-        let output =
-            self.run(&leader, renewed(engine, key, token, Some(engine.config.load_timeout), body)).await;
+        let renewals = renewals(engine, key, token, Some(self.call.load_timeout()));
+        // Boxed, or each layer around it would hold a copy of its size.
+        let output = self.run(&leader, Box::pin(beside(body, renewals))).await;
         let deadline = Deadline::after(engine.config.budget);
         let good_for = match self.seal(&output, token, time.elapsed()) {
             Some(sealed) => {
                 let stored = leader.send_for();
-                let until = engine.store.now() + sealed.lifetime.total;
+                let fresh_until = engine.store.now() + sealed.lifetime.fresh;
                 match deadline.bound(engine.store.fill(key, token, &sealed)).await {
                     Some(Ok(Stored::Yes)) => {
                         lease.context = None;
                         self.call.site.emitter.stored(self.call.site.labels(), sealed.body.as_bytes().len());
-                        engine.remember(key, until);
+                        engine.remember(key, fresh_until);
                         stored
                     }
                     // A write came between, or the answer did not: then the lease is given back, if it still stands.
@@ -234,8 +323,15 @@ where
                 started
             }
         };
-        leader.land(self.evidence(&output, good_for), || self.share(&output));
-        output
+        if !matches!(self.shape.view(&output), View::Failed) {
+            leader.land(good_for, || self.share(&output));
+            return Brought::Output(output);
+        }
+        if !self.has_stale {
+            // An error is no evidence about a value: everybody may take it, whenever he joined.
+            leader.land(u32::MAX, || self.share(&output));
+        }
+        Brought::Failure(output)
     }
 
     /// An error is no evidence about a value: everybody may take it, whenever he joined.
@@ -246,13 +342,13 @@ where
         }
     }
 
-    async fn run<B: Future<Output = S::Output>>(&self, leader: &Leader<'_>, body: B) -> S::Output {
-        let Call { engine, site, .. } = self.call;
+    async fn run<B: Future<Output = S::Output>>(&self, leader: &Leader, body: B) -> S::Output {
+        let Call { engine, site, .. } = &self.call;
         let time = Stopwatch::start();
         let output = leader.leading(body).await;
         site.emitter.load(site.labels(), time.elapsed());
         if matches!(self.shape.view(&output), View::Failed) {
-            engine.stats(site).loads_failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            engine.stats(site).loads_failed.fetch_add(1, Ordering::Relaxed);
             site.emitter.load_failure(site.labels());
         }
         output
@@ -277,9 +373,11 @@ where
     }
 }
 
-/// While another process loads, the entry is looked at this often: at first, and at last.
+/// While somebody else loads, the entry is looked at this often: at first, and at last.
 const FIRST_POLL: Duration = Duration::from_millis(10);
 const SLOWEST_POLL: Duration = Duration::from_millis(200);
+/// And this often where its changes are told.
+const NET: Duration = Duration::from_secs(1);
 
 /// Encodes a value with its lifetime. `None` where it is not to be stored: a TTL of zero, or a value that is unfit.
 pub(super) fn seal<V: CacheValue>(
@@ -298,7 +396,7 @@ pub(super) fn seal<V: CacheValue>(
     let seal = Seal {
         value,
         id: token,
-        lifetime: Lifetime { fresh, total: fresh },
+        lifetime: Lifetime { fresh, total: fresh.saturating_add(site.config.staleness().kept()) },
         load: millis(load),
         fingerprint: site.fingerprint::<V>(),
     };
@@ -329,66 +427,66 @@ pub(super) fn seal<V: CacheValue>(
 /// Longer ones do not fit into what Redis takes for an expiry: 100 years.
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Runs a future while the lease of its token, or its place in a fence, is renewed every third of its time.
-///
-/// A lease is renewed for `load_timeout` at most, since others do not wait for ever for a body that hangs; a fence as
-/// long as its writer lives.
-pub(super) async fn renewed<F: Future>(
-    engine: &Engine,
-    key: &Key,
-    token: Token,
-    at_most: Option<Duration>,
-    future: F,
-) -> F::Output {
-    let renewals = async {
-        let running = Stopwatch::start();
-        while at_most.is_none_or(|at_most| running.elapsed() < at_most) {
-            ambient::sleep(engine.config.lease / 3).await;
-            let lease: Millis = millis(engine.config.lease);
-            if matches!(engine.store.renew(key, token, lease).await, Ok(false)) {
-                break;
-            }
-        }
-        std::future::pending::<()>().await;
+/// Runs a future, and another one beside it that is of no interest when the first has ended.
+pub(super) async fn beside<F: Future>(future: F, background: impl Future<Output = ()>) -> F::Output {
+    let background = async {
+        background.await;
+        std::future::pending::<Infallible>().await
     };
-    let (future, renewals) = (pin!(future), pin!(renewals));
-    match futures_util::future::select(future, renewals).await {
-        futures_util::future::Either::Left((output, _)) => output,
-        futures_util::future::Either::Right(_) => unreachable!("renewals never end by themselves"),
+    match select(pin!(future), pin!(background)).await {
+        Either::Left((output, _)) => output,
+        Either::Right((never, _)) => match never {},
     }
 }
 
-/// The lease of a load that is under way: given back when the load goes away without a result.
+/// Renews a lease, or a place in a fence, every third of its time.
+///
+/// A lease is renewed for `load_timeout` at most, since others do not wait for ever for a body that hangs; a fence as
+/// long as its writer lives.
+pub(super) async fn renewals(engine: &Engine, key: &Key, token: Token, at_most: Option<Duration>) {
+    let running = Stopwatch::start();
+    while at_most.is_none_or(|at_most| running.elapsed() < at_most) {
+        ambient::sleep(engine.config.lease / 3).await;
+        let lease: Millis = millis(engine.config.lease);
+        if matches!(engine.store.renew(key, token, lease).await, Ok(false)) {
+            break;
+        }
+    }
+}
+
+/// A lease that is, or may be, held: given back when it is dropped.
 struct Leased<'a> {
     context: Option<Context>,
     key: &'a Key,
     token: Token,
 }
 
+/// How long after the first attempt a RELEASE without an answer is sent again. A server that hung executes a late ACQUIRE
+/// when it goes on; a lease of which it does not hear in this time ends by itself.
+const RELEASES: [Duration; 6] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+];
+/// So many leases are given back at once with more than one attempt.
+const MOST_RELEASES: usize = 256;
+
 impl Drop for Leased<'_> {
     fn drop(&mut self) {
-        release(&mut self.context, self.key, self.token);
+        let Some(Context { engine, .. }) = self.context.take() else { return };
+        let (key, token) = (self.key.clone(), self.token);
+        spawn(async move {
+            let many = engine.releases.fetch_add(1, Ordering::Relaxed) >= MOST_RELEASES;
+            for pause in if many { &[][..] } else { &RELEASES } {
+                match engine.store.release(&key, token).await {
+                    Err(StoreError::Timeout | StoreError::Disconnected) => ambient::sleep(*pause).await,
+                    Ok(()) | Err(_) => break,
+                }
+            }
+            engine.releases.fetch_sub(1, Ordering::Relaxed);
+        });
     }
-}
-
-/// An ACQUIRE without an answer: it may have been executed, or will be, so its lease is given back.
-struct Unsure<'a> {
-    context: Option<Context>,
-    key: &'a Key,
-    token: Token,
-}
-
-impl Drop for Unsure<'_> {
-    fn drop(&mut self) {
-        release(&mut self.context, self.key, self.token);
-    }
-}
-
-fn release(context: &mut Option<Context>, key: &Key, token: Token) {
-    let Some(Context { engine, .. }) = context.take() else { return };
-    let key = key.clone();
-    spawn(async move {
-        // Where this fails, too, the lease ends by itself.
-        drop(engine.store.release(&key, token).await);
-    });
 }

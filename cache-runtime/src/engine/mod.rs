@@ -1,14 +1,15 @@
 //! The protocol: the only place where store, flights, recovery and metrics meet.
 //!
-//! `read` joins flights, `lookup` looks, `load` runs the body under a lease, `write` runs it under a fence or none,
+//! `read` joins flights, `lookup` looks, `load` runs the body under a lease,
+//! `detach` lets it go on without its caller, `write` runs it under a fence or none,
 //! `invalidate` makes keys unusable and repeats what was not acknowledged, `steps` go on when the caller goes away.
 
+mod detach;
 mod history;
 mod invalidate;
 mod load;
 mod lookup;
 mod read;
-
 mod shape;
 mod site;
 mod steps;
@@ -25,11 +26,13 @@ use std::{
 };
 
 use self::history::History;
-pub(crate) use self::lookup::{Found, find};
+pub(crate) use self::{
+    detach::{read_attached, read_detached},
+    lookup::{Found, find},
+};
 pub use self::{
     invalidate::Target,
     lookup::Call,
-    read::read,
     shape::{
         CacheValue, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional, Plain,
         Shape, View,
@@ -47,7 +50,7 @@ use crate::{
     error::StoreError,
     flight::Flights,
     metrics::{Outcome, StatsTable, stats::Stats},
-    resilience::recovery::Recovery,
+    resilience::{recovery::Recovery, refresh::Refreshes},
     store::{AnyStore, Store as _},
 };
 
@@ -72,9 +75,12 @@ pub(crate) struct EngineConfig {
 pub(crate) struct Engine {
     pub(crate) config: EngineConfig,
     pub(crate) store: AnyStore,
-    pub(crate) flights: Flights,
+    pub(crate) flights: Arc<Flights>,
     pub(crate) stats: StatsTable,
     pub(crate) recovery: Recovery,
+    pub(crate) refreshes: Refreshes,
+    /// Leases that are being given back.
+    releases: AtomicUsize,
     /// Steps after writes that are under way.
     steps: AtomicUsize,
     /// Tells the reasons of misses apart.
@@ -95,9 +101,11 @@ impl Engine {
         Self {
             config,
             store,
-            flights: Flights::default(),
+            flights: Arc::default(),
             stats: StatsTable::default(),
             recovery: Recovery::default(),
+            refreshes: Refreshes::default(),
+            releases: AtomicUsize::new(0),
             steps: AtomicUsize::new(0),
             history: History::default(),
         }

@@ -1,51 +1,58 @@
 //! A call of a function that reads: look up, else join or lead a flight.
 
-use std::pin::pin;
-
 use super::{
     CacheValue,
-    load::{Load, Loaded, Served},
+    load::{Load, Served},
     lookup::{Call, Found, find},
     shape::Shape,
     site::Rules,
 };
 use crate::{
     ambient::{Deadline, Stopwatch},
-    domain::{entry::Seen, policy::Ttl},
-    flight::{self, Role, Shared},
+    domain::{
+        entry::Seen,
+        policy::{Ttl, Usable},
+    },
+    flight::{self, Leader, Role, Shared},
     metrics::Outcome,
+    resilience::refresh::Refreshing,
+    store::Store as _,
 };
 
-/// Calls a cached function that reads.
-///
-/// `body` is the function itself; it is polled only where its result is needed, and then once.
-///
-/// # Cancel safety
-/// A caller that goes away while it leads a load gives its lease back; the others start over.
-///
-/// # Consistency
-/// A call that begins after a write has returned does not get the older value.
-pub async fn read<S, B, T, C>(call: Call, shape: S, rules: Rules<T, C>, body: B) -> S::Output
+/// Calls a cached function that reads. `body` makes its future; it is asked at most once, and only where the result is
+/// needed. `lead` runs a load for a caller who waits for it; `refresh`, where that is possible, one in the background.
+pub(super) async fn read<S, T, C, B, F, L, W, R>(
+    call: Call,
+    shape: S,
+    rules: Rules<T, C>,
+    body: B,
+    lead: L,
+    refresh: Option<R>,
+) -> S::Output
 where
     S: Shape<Value: CacheValue>,
-    B: Future<Output = S::Output>,
+    B: FnOnce() -> F,
+    F: Future<Output = S::Output>,
     T: Fn(&S::Value) -> Ttl,
     C: Fn(&S::Value) -> bool,
+    L: FnOnce(Load<S, T, C>, Leader, Option<S::Output>, F) -> W,
+    W: Future<Output = S::Output>,
+    R: FnOnce(Load<S, T, C>, F, Refreshing),
 {
     let Call { engine, site, key, bypass } = &call;
     let without = |reason| engine.bypassed(site, reason);
     if *bypass {
         without("bypass_if");
-        return body.await;
+        return body().await;
     }
     if flight::leads(&engine.flights, key) {
         without("recursion");
-        return body.await;
+        return body().await;
     }
     if engine.recovery.covers(key) {
         super::invalidate::resume(engine);
         without("recovery");
-        return body.await;
+        return body().await;
     }
     let mut failures = 0;
     // Each round ends with a result, or because a flight had none for us.
@@ -56,60 +63,81 @@ where
                 let time = Stopwatch::start();
                 let found = find::<S::Value>(engine, site, key).await;
                 site.emitter.lookup(site.labels(), time.elapsed());
-                let seen = match found {
-                    Ok(Found::Nothing(seen)) => seen,
-                    Ok(Found::Leased(_)) => Seen::Nothing,
-                    Ok(Found::Fenced) => {
-                        without("fenced");
-                        return body.await;
-                    }
-                    Ok(Found::Value(value)) => {
-                        engine.count(site, Outcome::HitRemote);
-                        return shape.hit(value);
-                    }
-                    Ok(Found::Negative(id)) => match shape.negative() {
-                        Some(output) => {
-                            engine.count(site, Outcome::HitRemote);
-                            return output;
-                        }
+                let mut seen = Seen::Nothing;
+                let mut fenced = false;
+                let held = match found {
+                    Ok(Found::Value(value, held)) => Some((shape.hit(value), held)),
+                    Ok(Found::Negative(held)) => match shape.negative() {
+                        Some(output) => Some((output, held)),
                         // Another function stores `None` under this key, and this one has no such result.
-                        None => Seen::Drop(id),
+                        None => {
+                            seen = Seen::Drop(held.id);
+                            None
+                        }
                     },
+                    Ok(Found::Nothing(unusable)) => {
+                        seen = unusable;
+                        None
+                    }
+                    Ok(Found::Leased) => None,
+                    Ok(Found::Fenced) => {
+                        fenced = true;
+                        None
+                    }
                     Err(error) => {
                         engine.failed(site, &error);
                         without(error.reason());
-                        return body.await;
+                        return body().await;
                     }
                 };
+                let mut stale = None;
+                if let Some((output, held)) = held {
+                    match held.usable {
+                        Usable::Fresh => {
+                            engine.count(site, Outcome::HitRemote);
+                            return output;
+                        }
+                        Usable::Early | Usable::Stale => {
+                            let old = held.usable == Usable::Stale;
+                            engine.count(site, if old { Outcome::Stale } else { Outcome::HitRemote });
+                            if !held.leased
+                                && let Some(refresh) = refresh
+                                && let Some(refreshing) = engine.refreshes.begin(key, engine.store.now())
+                            {
+                                let deadline = Deadline::after(engine.config.budget);
+                                let seen = Seen::Keep(held.id);
+                                let load =
+                                    Load { call, shape, rules, seen, deadline, has_stale: false, fenced };
+                                refresh(load, body(), refreshing);
+                            }
+                            return output;
+                        }
+                        Usable::IfError if engine.refreshes.has_failed(key, engine.store.now()) => {
+                            engine.count(site, Outcome::Stale);
+                            return output;
+                        }
+                        Usable::IfError | Usable::No => {
+                            stale = Some(output);
+                            seen = Seen::Keep(held.id);
+                        }
+                    }
+                }
                 match engine.flights.lead_or_follow(key, failures > 0) {
                     Role::Follow(follower) => follower,
                     Role::Lead(leader) => {
                         let deadline = Deadline::of(time, engine.config.budget);
-                        let load = Load { call: &call, shape, rules: &rules, seen, deadline };
-                        // Boxed, so that the state of a hit stays small.
-                        return match Box::pin(load.lead(leader, pin!(body))).await {
-                            Loaded::Hit(output) => {
-                                engine.count(site, Outcome::HitRemote);
-                                output
-                            }
-                            Loaded::Missed(miss, output) => {
-                                engine.count(site, Outcome::Miss(miss));
-                                output
-                            }
-                            Loaded::Bypassed(reason, output) => {
-                                without(reason);
-                                output
-                            }
-                        };
+                        let has_stale = stale.is_some();
+                        let load = Load { call, shape, rules, seen, deadline, has_stale, fenced };
+                        return lead(load, leader, stale, body()).await;
                     }
                 }
             }
         };
         let Some(waiting) = engine.flights.wait_for(&follower) else {
             without("recursion");
-            return body.await;
+            return body().await;
         };
-        let landed = Deadline::after(engine.config.load_timeout).bound(follower.landed()).await;
+        let landed = Deadline::after(call.load_timeout()).bound(follower.landed()).await;
         drop(waiting);
         match landed {
             Some(Some(shared)) => {
@@ -120,8 +148,15 @@ where
             }
             Some(None) => {}
             None => {
+                // An old value is better than one more load beside one that hangs.
+                if site.config.staleness().kept() > 0
+                    && let Some(output) = held(&call, shape).await
+                {
+                    engine.count(site, Outcome::Stale);
+                    return output;
+                }
                 without("load_timeout");
-                return body.await;
+                return body().await;
             }
         }
         // A flight without a result, or with one that is older than this call: the next one is younger. Two in a row
@@ -129,8 +164,17 @@ where
         failures += 1;
         if failures > 2 {
             without("flights_failed");
-            return body.await;
+            return body().await;
         }
+    }
+}
+
+/// What the cache holds, fresh or as old as the function allows.
+async fn held<S: Shape<Value: CacheValue>>(call: &Call, shape: S) -> Option<S::Output> {
+    match find::<S::Value>(&call.engine, call.site, &call.key).await.ok()? {
+        Found::Value(value, _) => Some(shape.hit(value)),
+        Found::Negative(_) => shape.negative(),
+        Found::Nothing(_) | Found::Leased | Found::Fenced => None,
     }
 }
 

@@ -1,12 +1,19 @@
 //! One cached function: its labels, and the rules for what it stores.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use crate::{
-    domain::{policy::Ttl, verdict::Fingerprint},
+    ambient::millis,
+    domain::{
+        policy::{Staleness, Ttl},
+        verdict::Fingerprint,
+    },
     metrics::{Emitter, Labels, stats::Place},
 };
 
@@ -25,6 +32,44 @@ pub struct SiteConfig {
     pub jitter: f64,
     /// TTL of `None`.
     pub negative_ttl: Option<Ttl>,
+    /// How long past its end a value is served at once, while a new one is loaded.
+    pub stale_while_revalidate: Duration,
+    /// How long past its end a value is served where the load fails.
+    pub stale_if_error: Duration,
+    /// Beta of XFetch; 0 for none.
+    pub early_refresh: f64,
+    /// How long others wait for a load; `None`: as the cache says.
+    pub load_timeout: Option<Duration>,
+    /// How long the keys of a write stay fenced after it; zero for not at all.
+    pub settle: Duration,
+    /// Whether a write fences its targets, too.
+    pub strict: bool,
+}
+
+impl SiteConfig {
+    /// A function without options.
+    pub const NEW: Self = Self {
+        function: "",
+        template: "",
+        ttl_class: "",
+        version: 0,
+        jitter: 0.1,
+        negative_ttl: None,
+        stale_while_revalidate: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+        early_refresh: 1.0,
+        load_timeout: None,
+        settle: Duration::ZERO,
+        strict: false,
+    };
+
+    pub(crate) fn staleness(&self) -> Staleness {
+        Staleness {
+            while_revalidate: millis(self.stale_while_revalidate),
+            if_error: millis(self.stale_if_error),
+            early: self.early_refresh,
+        }
+    }
 }
 
 /// One cached function: a static in its expansion.

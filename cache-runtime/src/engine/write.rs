@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
-    invalidate::{End, Own, Target, end},
-    load::{renewed, seal},
+    invalidate::{End, Fence, Target, end},
+    load::{beside, renewals, seal},
     steps::{Counted, spawn, within_budget},
 };
 use crate::{
-    ambient::{self, Deadline, Stopwatch, millis},
+    ambient::{Deadline, Stopwatch, millis},
     codec::Sealed,
     domain::{key::Key, policy::Ttl},
     store::Store as _,
@@ -20,7 +22,9 @@ use crate::{
 pub struct Write {
     engine: Arc<Engine>,
     site: &'static super::Site,
-    own: Option<Own>,
+    own: Option<Fence>,
+    /// Of the targets of a strict write.
+    fences: Vec<Fence>,
     targets: Vec<Target>,
     /// Whether the body has begun: then it may have written.
     begun: bool,
@@ -32,34 +36,37 @@ pub struct Write {
 }
 
 impl Write {
-    /// Announces the write on its own key, if it has one: BEGIN, one round trip.
+    /// Announces the write on its own key, if it has one, and on its targets where it is strict: BEGIN, one round trip.
     pub(crate) async fn begin(
         engine: &Arc<Engine>,
         site: &'static super::Site,
         own: Option<Key>,
         targets: Vec<Target>,
     ) -> Self {
-        let own = own.map(|key| Own { key, token: ambient::token(), fenced: false });
+        let own = own.map(|key| Fence::new(engine, key));
+        let mut fences = Vec::<Fence>::new();
+        for target in targets.iter().filter(|_| site.config.strict) {
+            for key in &target.keys {
+                // One fence for each key, or a writer would not be alone because of itself.
+                if !own.iter().chain(&fences).any(|fence| fence.is_of(&target.engine, key)) {
+                    fences.push(Fence::new(&target.engine, key.clone()));
+                }
+            }
+        }
         let mut write = Self {
             engine: Arc::clone(engine),
             site,
             own,
+            fences,
             targets,
             begun: false,
             argument: None,
             bypass: false,
             time: Stopwatch::start(),
         };
-        if let Some(own) = &mut write.own {
-            let deadline = Deadline::after(engine.config.budget);
-            let begin = engine.store.begin(&own.key, own.token, millis(engine.config.lease));
-            match deadline.bound(begin).await {
-                Some(Ok(())) => own.fenced = true,
-                // Availability first: the body runs as a plain write, whose invalidation is repeated until acknowledged.
-                Some(Err(error)) => engine.failed(site, &error),
-                None => {}
-            }
-        }
+        let deadline = Deadline::after(engine.config.budget);
+        let fences = write.own.iter_mut().chain(&mut write.fences);
+        join_all(fences.map(|fence| announce(fence, site, deadline))).await;
         write
     }
 
@@ -80,10 +87,16 @@ impl Write {
     /// Runs the body; the fence is renewed meanwhile.
     pub async fn run<B: Future>(&mut self, body: B) -> B::Output {
         self.begun = true;
-        match &self.own {
-            Some(own) if own.fenced => renewed(&self.engine, &own.key, own.token, None, body).await,
-            _ => body.await,
+        let fences: Vec<&Fence> = self.own.iter().chain(&self.fences).filter(|fence| fence.stands).collect();
+        if fences.is_empty() {
+            return body.await;
         }
+        let renewals =
+            join_all(fences.into_iter().map(|fence| renewals(&fence.engine, &fence.key, fence.token, None)));
+        beside(body, async {
+            renewals.await;
+        })
+        .await
     }
 
     /// Ends the write: the argument is stored where there is one, `late` targets join the others.
@@ -91,12 +104,8 @@ impl Write {
     /// The steps go on if the caller goes away now, or if they take longer than the budget.
     pub async fn finish<S: Shape>(mut self, shape: S, output: S::Output, late: Vec<Target>) -> S::Output {
         self.targets.extend(late);
-        let end = match (shape.view(&output), self.argument.take()) {
-            (View::Failed, _) => End::Hold,
-            (View::Value(_) | View::Negative, Some(sealed)) => End::Store(sealed),
-            (View::Value(_) | View::Negative, None) => End::Nothing,
-        };
-        self.end(end).await;
+        let sealed = self.argument.take();
+        self.end(sealed, matches!(shape.view(&output), View::Failed)).await;
         output
     }
 
@@ -114,10 +123,11 @@ impl Write {
         C: Fn(&S::Value) -> bool,
     {
         self.targets.extend(late);
+        let mut failed = false;
         let sealed = match shape.view(&output) {
             View::Failed => {
-                self.end(End::Hold).await;
-                return output;
+                failed = true;
+                None
             }
             View::Value(value) => self.seal(Some(value), || (rules.cache_if)(value), || (rules.ttl)(value)),
             View::Negative => {
@@ -125,7 +135,7 @@ impl Write {
                 negative_ttl.and_then(|ttl| self.seal(None::<&S::Value>, || true, || ttl))
             }
         };
-        self.end(sealed.map_or(End::Nothing, End::Store)).await;
+        self.end(sealed, failed).await;
         output
     }
 
@@ -135,7 +145,7 @@ impl Write {
         cache_if: impl FnOnce() -> bool,
         ttl: impl FnOnce() -> Ttl,
     ) -> Option<Sealed> {
-        let own = self.own.as_ref().filter(|own| own.fenced)?;
+        let own = self.own.as_ref().filter(|own| own.stands)?;
         if self.bypass || !cache_if() {
             return None;
         }
@@ -143,32 +153,47 @@ impl Write {
         seal(&context, value, ttl(), own.token, self.time.elapsed())
     }
 
-    async fn end(mut self, end: End) {
+    async fn end(mut self, sealed: Option<Sealed>, failed: bool) {
         let engine = Arc::clone(&self.engine);
-        let steps = self.steps(end);
+        let steps = self.steps(sealed.map_or(End::Nothing, End::Store), failed);
         within_budget(&engine, steps).await;
     }
 
-    /// Takes everything out, so that the drop that follows has nothing left to do.
-    fn steps(&mut self, end_of_own: End) -> impl Future<Output = ()> + Send + 'static {
+    /// Takes everything out, so that the drop that follows has nothing left to do. A write that has `failed` may have
+    /// committed, or commit a little later.
+    fn steps(&mut self, end_of_own: End, failed: bool) -> impl Future<Output = ()> + Send + 'static {
         let (engine, site) = (Arc::clone(&self.engine), self.site);
-        let hold = matches!(end_of_own, End::Hold);
+        let settle = site.config.settle;
+        let hold = if failed { engine.config.hold.max(settle) } else { settle };
         let own = self.own.take().map(|own| (own, end_of_own));
+        let fences = std::mem::take(&mut self.fences);
         let targets = std::mem::take(&mut self.targets);
         self.begun = false;
         async move {
             let stores = own.is_some();
-            let ended = end(&engine, own, &targets, hold).await;
+            let hold = Some(hold).filter(|hold| !hold.is_zero());
+            let ended = end(engine.config.budget, own, fences, &targets, hold).await;
             site.emitter.invalidations(site.labels(), ended.invalidated, ended.failed);
             if stores {
                 let result = match ended.stored {
                     true => "stored",
-                    false if hold => "failed",
+                    false if failed => "failed",
                     false => "not_stored",
                 };
                 site.emitter.write(site.labels(), result);
             }
         }
+    }
+}
+
+/// BEGIN. Availability first: where it is not acknowledged the body runs as a plain write, whose invalidation is repeated
+/// until it is.
+async fn announce(fence: &mut Fence, site: &super::Site, deadline: Deadline) {
+    let Fence { engine, key, token, .. } = &*fence;
+    match deadline.bound(engine.store.begin(key, *token, millis(engine.config.lease))).await {
+        Some(Ok(())) => fence.stands = true,
+        Some(Err(error)) => engine.failed(site, &error),
+        None => {}
     }
 }
 
@@ -178,7 +203,7 @@ impl Drop for Write {
             // It may have committed, or commit a little later.
             let memory = |engine: &Engine| matches!(engine.store, crate::store::AnyStore::Memory(_));
             let in_process = memory(&self.engine) && self.targets.iter().all(|target| memory(&target.engine));
-            let steps = self.steps(End::Hold);
+            let steps = self.steps(End::Nothing, true);
             let counted = Counted::new(&self.engine);
             let mut steps = Box::pin(async move {
                 let _counted = counted;
@@ -188,10 +213,15 @@ impl Drop for Write {
             if !in_process || futures_util::FutureExt::now_or_never(&mut steps).is_none() {
                 spawn(steps);
             }
-        } else if self.own.is_some() {
-            // Only announced: the fence is taken away again.
-            self.targets.clear();
-            spawn(self.steps(End::Nothing));
+        } else if self.own.is_some() || !self.fences.is_empty() {
+            // Only announced: the fences are taken away again.
+            let budget = self.engine.config.budget;
+            let own = self.own.take().map(|own| (own, End::Nothing));
+            let fences = std::mem::take(&mut self.fences);
+            spawn(async move {
+                // What was not acknowledged is noted by then.
+                let _ended = end(budget, own, fences, &[], None).await;
+            });
         }
     }
 }

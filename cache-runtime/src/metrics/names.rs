@@ -16,6 +16,7 @@ const STORED: &str = "cache_stored_bytes";
 const DECODE_FAILURES: &str = "cache_decode_failures_total";
 const LOAD_FAILURES: &str = "cache_load_failures_total";
 const UNSTORABLE: &str = "cache_unstorable_total";
+const REFRESHES: &str = "cache_refreshes_total";
 const WRITES: &str = "cache_writes_total";
 const INVALIDATIONS: &str = "cache_invalidations_total";
 const INVALIDATION_FAILURES: &str = "cache_invalidation_failures_total";
@@ -33,6 +34,7 @@ pub(crate) fn describe() {
         counter(BYPASSES, "calls whose body ran without the cache, by reason");
         counter(DECODE_FAILURES, "stored values that could not be read and were replaced");
         counter(LOAD_FAILURES, "loads that returned an error");
+        counter(REFRESHES, "loads in the background while an old value is served, by how they ended");
         counter(UNSTORABLE, "values that were not stored: too large, or not serialisable");
         counter(WRITES, "calls of functions that write through, by what became of their value");
         counter(INVALIDATIONS, "keys invalidated");
@@ -105,6 +107,10 @@ impl Emitter {
 
     pub(crate) fn unstorable(&self, labels: Labels, reason: &'static str) {
         counter(&key_with(UNSTORABLE, labels, Some(("reason", reason)))).increment(1);
+    }
+
+    pub(crate) fn refresh(&self, labels: Labels, result: &'static str) {
+        counter(&key_with(REFRESHES, labels, Some(("result", result)))).increment(1);
     }
 
     pub(crate) fn write(&self, labels: Labels, result: &'static str) {

@@ -49,6 +49,8 @@ pub struct TtlClassReport {
 pub struct Calls {
     /// Served from the store.
     pub hits: u64,
+    /// Served from the store with an old value, as `stale_while_revalidate` and `stale_if_error` allow.
+    pub stale: u64,
     /// Served by the load of another call at the same time.
     pub coalesced: u64,
     /// Loaded; never seen by this process before.
@@ -65,7 +67,7 @@ impl Calls {
     /// The share of calls that did not run the body, of those that used the cache; `None` before the first.
     #[must_use]
     pub fn hit_rate(&self) -> Option<f64> {
-        let served = self.hits + self.coalesced;
+        let served = self.hits + self.stale + self.coalesced;
         let all = served + self.misses();
         (all > 0).then(|| served as f64 / all as f64)
     }
@@ -78,6 +80,7 @@ impl Calls {
 
     fn add(&mut self, other: &Self) {
         self.hits += other.hits;
+        self.stale += other.stale;
         self.coalesced += other.coalesced;
         self.misses_cold += other.misses_cold;
         self.misses_expired += other.misses_expired;
@@ -96,6 +99,7 @@ impl Report {
                 ttl_class: labels.ttl_class,
                 calls: Calls {
                     hits: stats.get(Outcome::HitRemote),
+                    stale: stats.get(Outcome::Stale),
                     coalesced: stats.get(Outcome::Coalesced),
                     misses_cold: stats.get(Outcome::Miss(Miss::Cold)),
                     misses_expired: stats.get(Outcome::Miss(Miss::Expired)),
@@ -131,16 +135,16 @@ impl fmt::Display for Report {
         let width = self.functions.iter().map(|row| row.function.len()).max().unwrap_or(0).max(10);
         writeln!(
             f,
-            "{:width$}  ttl class  hit rate       hits  coalesced     misses   bypassed",
+            "{:width$}  ttl class  hit rate       hits      stale  coalesced     misses   bypassed",
             "function"
         )?;
         let mut row = |name: &str, class: &str, calls: &Calls| {
             let rate = calls.hit_rate().map_or("-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
-            let Calls { hits, coalesced, bypassed, .. } = calls;
+            let Calls { hits, stale, coalesced, bypassed, .. } = calls;
             let misses = calls.misses();
             writeln!(
                 f,
-                "{name:width$}  {class:9}  {rate:>8}  {hits:>9}  {coalesced:>9}  {misses:>9}  {bypassed:>9}"
+                "{name:width$}  {class:9}  {rate:>8}  {hits:>9}  {stale:>9}  {coalesced:>9}  {misses:>9}  {bypassed:>9}"
             )
         };
         for function in &self.functions {

@@ -12,6 +12,8 @@ use crate::{ambient, domain::verdict::Miss};
 pub(crate) enum Outcome {
     /// Found in the store.
     HitRemote,
+    /// An old value, while a new one is loaded or because that has failed.
+    Stale,
     /// Another call of this process loaded it for this one.
     Coalesced,
     Miss(Miss),
@@ -20,8 +22,9 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::HitRemote,
+        Self::Stale,
         Self::Coalesced,
         Self::Miss(Miss::Cold),
         Self::Miss(Miss::Expired),
@@ -32,11 +35,12 @@ impl Outcome {
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::HitRemote => 0,
-            Self::Coalesced => 1,
-            Self::Miss(Miss::Cold) => 2,
-            Self::Miss(Miss::Expired) => 3,
-            Self::Miss(Miss::Invalidated) => 4,
-            Self::Bypass => 5,
+            Self::Stale => 1,
+            Self::Coalesced => 2,
+            Self::Miss(Miss::Cold) => 3,
+            Self::Miss(Miss::Expired) => 4,
+            Self::Miss(Miss::Invalidated) => 5,
+            Self::Bypass => 6,
         }
     }
 
@@ -44,6 +48,7 @@ impl Outcome {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::HitRemote => "hit_remote",
+            Self::Stale => "stale",
             Self::Coalesced => "coalesced",
             Self::Miss(Miss::Cold) => "miss_cold",
             Self::Miss(Miss::Expired) => "miss_expired",

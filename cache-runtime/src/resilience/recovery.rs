@@ -7,11 +7,11 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use crate::domain::key::Key;
+use crate::domain::{entry::Millis, key::Key};
 
 /// So many keys may wait.
 const CAPACITY: usize = 100_000;
@@ -19,13 +19,21 @@ const CAPACITY: usize = 100_000;
 /// The keys that wait for their invalidation.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
-    /// With a number that changes each time the key is added: an acknowledgement is of the invalidation that was sent
-    /// before, not of one that has failed since.
-    waiting: Mutex<HashMap<Key, u64>>,
-    added: std::sync::atomic::AtomicU64,
+    waiting: Mutex<HashMap<Key, Waiting>>,
+    added: AtomicU64,
     length: AtomicUsize,
     overflowed: AtomicBool,
     working: AtomicBool,
+}
+
+/// An invalidation that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// Changes each time the key is added: an acknowledgement is of the invalidation that was sent before, not of one
+    /// that has failed since.
+    added: u64,
+    /// How long the key is to be fenced from its acknowledgement on; 0: not at all.
+    pub(crate) hold: Millis,
 }
 
 impl Recovery {
@@ -35,15 +43,15 @@ impl Recovery {
             && (self.overflowed.load(Ordering::Acquire) || self.lock().contains_key(key))
     }
 
-    /// Adds keys; true where the caller must start the worker.
-    pub(crate) fn add(&self, keys: impl IntoIterator<Item = Key>) {
+    /// Adds a key, to be invalidated or, with a `hold`, fenced for so long.
+    pub(crate) fn add(&self, key: Key, hold: Millis) {
         let mut waiting = self.lock();
-        for key in keys {
-            if waiting.len() < CAPACITY || waiting.contains_key(&key) {
-                waiting.insert(key, self.added.fetch_add(1, Ordering::Relaxed));
-            } else {
-                self.overflowed.store(true, Ordering::Release);
-            }
+        let before = waiting.get(&key).map(|waiting| waiting.hold);
+        if before.is_some() || waiting.len() < CAPACITY {
+            let added = self.added.fetch_add(1, Ordering::Relaxed);
+            waiting.insert(key, Waiting { added, hold: before.unwrap_or(0).max(hold) });
+        } else {
+            self.overflowed.store(true, Ordering::Release);
         }
         self.length.store(waiting.len(), Ordering::Release);
     }
@@ -54,18 +62,18 @@ impl Recovery {
     }
 
     /// Some of the keys that wait; none ends the work.
-    pub(crate) fn batch(&self, size: usize) -> Vec<(Key, u64)> {
+    pub(crate) fn batch(&self, size: usize) -> Vec<(Key, Waiting)> {
         let waiting = self.lock();
         if waiting.is_empty() {
             self.working.store(false, Ordering::Release);
         }
-        waiting.iter().take(size).map(|(key, added)| (key.clone(), *added)).collect()
+        waiting.iter().take(size).map(|(key, waiting)| (key.clone(), *waiting)).collect()
     }
 
     /// A key whose invalidation was acknowledged.
-    pub(crate) fn done(&self, key: &Key, added: u64) {
+    pub(crate) fn done(&self, key: &Key, acknowledged: Waiting) {
         let mut waiting = self.lock();
-        if waiting.get(key) == Some(&added) {
+        if waiting.get(key).is_some_and(|waiting| waiting.added == acknowledged.added) {
             waiting.remove(key);
         }
         // Which keys did not fit is not known, so an overflow ends only with the process.
@@ -83,7 +91,7 @@ impl Recovery {
         self.length.load(Ordering::Acquire)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, u64>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -109,7 +117,8 @@ mod tests {
     #[test]
     fn a_key_is_covered_until_it_is_done() {
         let recovery = Recovery::default();
-        recovery.add([key(1), key(2)]);
+        recovery.add(key(1), 0);
+        recovery.add(key(2), 0);
         assert!(recovery.start() && !recovery.start(), "one worker");
         assert!(recovery.covers(&key(1)) && !recovery.covers(&key(4)));
         let first = recovery.batch(1);
@@ -117,7 +126,7 @@ mod tests {
         assert!(!recovery.covers(&first[0].0) && recovery.len() == 1);
         acknowledge(&recovery);
         assert_eq!((recovery.len(), recovery.batch(9).len()), (0, 0));
-        recovery.add([key(1)]);
+        recovery.add(key(1), 0);
         assert!(recovery.start(), "the worker has ended and is started again");
         recovery.abandoned();
         assert!(recovery.start(), "its runtime has gone, and the work goes on elsewhere");
@@ -126,9 +135,9 @@ mod tests {
     #[test]
     fn an_acknowledgement_is_not_of_a_later_failure() {
         let recovery = Recovery::default();
-        recovery.add([key(1)]);
+        recovery.add(key(1), 0);
         let sent = recovery.batch(9);
-        recovery.add([key(1)]);
+        recovery.add(key(1), 0);
         recovery.done(&sent[0].0, sent[0].1);
         assert!(recovery.covers(&key(1)));
         acknowledge(&recovery);
@@ -136,9 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_hold_of_a_key_is_kept() {
+        let recovery = Recovery::default();
+        recovery.add(key(1), 500);
+        recovery.add(key(1), 0);
+        assert_eq!(recovery.batch(9)[0].1.hold, 500);
+    }
+
+    #[test]
     fn a_queue_that_is_full_covers_everything_for_ever() {
         let recovery = Recovery::default();
-        recovery.add((0..=CAPACITY).map(key));
+        (0..=CAPACITY).for_each(|number| recovery.add(key(number), 0));
         assert!(recovery.covers(&key(CAPACITY + 7)));
         acknowledge(&recovery);
         assert!(recovery.covers(&key(0)));

@@ -59,7 +59,7 @@ fn sealed(id: Token, number: u32, ttl: Millis) -> Sealed {
 
 fn number(lookup: &Lookup) -> Option<u32> {
     match lookup {
-        Lookup::Value(value, _) => open(&value.body),
+        Lookup::Value { value, .. } => open(&value.body),
         Lookup::Empty | Lookup::Leased(_) | Lookup::Damaged(_) | Lookup::Fenced => None,
     }
 }
@@ -106,7 +106,9 @@ async fn a_lease_is_filled_once(store: &impl Store) {
     assert_eq!(store.fill(&key, A, &sealed(A, 7, TTL)).await.unwrap(), Stored::Yes);
     let found = store.read(&key).await.unwrap();
     assert_eq!(number(&found), Some(7));
-    assert!(matches!(found, Lookup::Value(value, _) if value.id == A && value.until - value.created == TTL));
+    assert!(
+        matches!(found, Lookup::Value { value, .. } if value.id == A && value.until - value.created == TTL)
+    );
     assert_eq!(store.fill(&key, A, &sealed(A, 8, TTL)).await.unwrap(), Stored::Lost);
     assert_eq!(number(&store.read(&key).await.unwrap()), Some(7));
     let left = store.remaining(&key).await.unwrap();
@@ -236,7 +238,7 @@ async fn a_value_takes_megabytes(store: &impl Store) {
     assert_eq!(store.fill(&key, A, &sealed).await.unwrap(), Stored::Yes);
     let found = store.read(&key).await.unwrap();
     assert!(
-        matches!(found, Lookup::Value(value, _) if open::<String>(&value.body).as_deref() == Some(&*text))
+        matches!(found, Lookup::Value { value, .. } if open::<String>(&value.body).as_deref() == Some(&*text))
     );
 }
 
@@ -282,7 +284,7 @@ async fn answer(store: &impl Store, key: &Key, step: Move) -> String {
 fn state(lookup: &Lookup) -> String {
     match lookup {
         Lookup::Leased(lease) => format!("leased {:?}", lease.token),
-        Lookup::Value(value, _) => format!("value {:?} {:?}", value.id, open::<u32>(&value.body)),
+        Lookup::Value { value, .. } => format!("value {:?} {:?}", value.id, open::<u32>(&value.body)),
         other @ (Lookup::Empty | Lookup::Damaged(_) | Lookup::Fenced) => format!("{other:?}"),
     }
 }

@@ -21,6 +21,7 @@ use crate::{
         entry::{Acquired, Entry, Millis, Seen, Stored, Token},
         key::Key,
     },
+    resilience::wakeups::Wakeups,
 };
 
 /// What an entry costs beside its key and its value.
@@ -30,6 +31,7 @@ const OVERHEAD: usize = 160;
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
     entries: Cache<Key, Entry<Body>, Bytes>,
+    wakeups: Wakeups,
     clock: Clock,
 }
 
@@ -69,7 +71,7 @@ impl MemoryStore {
             // Only missing options are refused, and none is.
             Err(_) => Cache::with_weighter(1_024, capacity, Bytes),
         };
-        Self { entries, clock }
+        Self { entries, wakeups: Wakeups::default(), clock }
     }
 
     /// Runs one step on the settled entry under its key.
@@ -109,6 +111,7 @@ impl MemoryStore {
             (EntryResult::Replaced(place, _), Some(next)) => drop(place.insert(next)),
             _ => {}
         }
+        self.wakeups.wake(key.as_bytes());
         Ok(answer.unwrap_or_else(|| unreachable!("a step answers")))
     }
 }
@@ -154,9 +157,17 @@ impl Store for MemoryStore {
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
         Ok(match self.read(key).await? {
-            Lookup::Value(value, _) => Remaining::until(value.until, self.now()),
+            Lookup::Value { value, now, .. } => Remaining::until(value.until, now),
             Lookup::Empty | Lookup::Leased(_) | Lookup::Damaged(_) | Lookup::Fenced => Remaining::Missing,
         })
+    }
+
+    async fn watch(&self, _: &Key) -> bool {
+        true
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
     }
 
     fn now(&self) -> Millis {

@@ -20,6 +20,7 @@ use crate::{
         key::Key,
     },
     error::StoreError,
+    resilience::wakeups::Wakeups,
 };
 
 /// What a look-up found.
@@ -28,8 +29,12 @@ pub(crate) enum Lookup {
     Empty,
     /// A load is under way, and there is no value beside it.
     Leased(Lease),
-    /// A value, and the lease of the load that will replace it.
-    Value(Value<Body>, Option<Lease>),
+    /// A value, fresh or stale, and the lease of the load that will replace it.
+    Value {
+        value: Value<Body>,
+        lease: Option<Lease>,
+        now: Millis,
+    },
     /// A value that cannot be read; its id lets ACQUIRE drop it.
     Damaged(Token),
     /// A write is under way.
@@ -41,7 +46,7 @@ impl Lookup {
     pub(crate) fn lease(&self) -> Option<Lease> {
         match self {
             Self::Leased(lease) => Some(*lease),
-            Self::Value(_, lease) => *lease,
+            Self::Value { lease, .. } => *lease,
             Self::Empty | Self::Damaged(_) | Self::Fenced => None,
         }
     }
@@ -55,9 +60,7 @@ impl Lookup {
         match entry {
             Entry::Missing => Self::Empty,
             Entry::Lease { lease, .. } => Self::Leased(lease),
-            Entry::Value { value, lease } if now < value.fresh_until => Self::Value(value, lease),
-            // Nobody serves a stale value yet; ACQUIRE grants the lease beside it.
-            Entry::Value { .. } => Self::Empty,
+            Entry::Value { value, lease } => Self::Value { value, lease, now },
             Entry::Fence { .. } => Self::Fenced,
         }
     }
@@ -101,6 +104,11 @@ pub(crate) trait Store {
     ) -> impl Future<Output = Answer<Stored>> + Send;
     /// The time that a value has left.
     fn remaining(&self, key: &Key) -> impl Future<Output = Answer<Remaining>> + Send;
+    /// Sees to it that who waits for this key in [`Wakeups`] is woken by the next change of its entry. False where that
+    /// cannot be: then he looks again from time to time.
+    fn watch(&self, key: &Key) -> impl Future<Output = bool> + Send;
+    /// Who is woken.
+    fn wakeups(&self) -> &Wakeups;
     /// The time by the store's clock, as well as this process knows it.
     fn now(&self) -> Millis;
 }
@@ -162,6 +170,14 @@ impl Store for AnyStore {
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
         each!(self, store => store.remaining(key).await)
+    }
+
+    async fn watch(&self, key: &Key) -> bool {
+        each!(self, store => store.watch(key).await)
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        each!(self, store => store.wakeups())
     }
 
     fn now(&self) -> Millis {

@@ -9,6 +9,7 @@ use crate::{
         key::Key,
     },
     error::StoreError,
+    resilience::wakeups::Wakeups,
 };
 
 /// The store that holds nothing.
@@ -16,6 +17,14 @@ use crate::{
 pub(crate) struct Off {
     /// What is wrong.
     pub(crate) reason: String,
+    /// Nobody: there are no loads of others.
+    wakeups: Wakeups,
+}
+
+impl Off {
+    pub(crate) fn new(reason: String) -> Self {
+        Self { reason, wakeups: Wakeups::default() }
+    }
 }
 
 impl Store for Off {
@@ -57,6 +66,14 @@ impl Store for Off {
 
     async fn remaining(&self, _: &Key) -> Answer<Remaining> {
         Err(StoreError::Off)
+    }
+
+    async fn watch(&self, _: &Key) -> bool {
+        false
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
     }
 
     fn now(&self) -> Millis {

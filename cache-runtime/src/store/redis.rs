@@ -18,19 +18,29 @@ use crate::{
     redis::{
         lanes::{Lanes, LanesConfig},
         scripts::{self, Step},
+        tracked::Tracked,
     },
+    resilience::wakeups::Wakeups,
 };
 
 /// Entries on a Redis server.
 #[derive(Debug)]
 pub(crate) struct RedisStore {
     lanes: Lanes,
+    tracked: Tracked,
+    wakeups: Wakeups,
     clock: Clock,
 }
 
 impl RedisStore {
     pub(crate) fn new(config: LanesConfig, clock: Clock) -> Result<Self, RedisError> {
-        Ok(Self { lanes: Lanes::new(config)?, clock })
+        let wakeups = Wakeups::default();
+        let woken = wakeups.clone();
+        let tracked = Tracked::new(config.redis.clone(), config.budget, move |key| match key {
+            Some(key) => woken.wake(key),
+            None => woken.wake_all(),
+        });
+        Ok(Self { lanes: Lanes::new(config)?, tracked, wakeups, clock })
     }
 
     pub(crate) fn lanes(&self) -> &Lanes {
@@ -151,7 +161,7 @@ impl Store for RedisStore {
     }
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
-        let Lookup::Value(value, _) = self.get(key).await? else { return Ok(Remaining::Missing) };
+        let Lookup::Value { value, now, .. } = self.get(key).await? else { return Ok(Remaining::Missing) };
         // The expiry of the key itself: somebody may have changed it by hand.
         let expiry: i64 = self
             .lanes
@@ -161,12 +171,19 @@ impl Store for RedisStore {
                 cmd
             })
             .await?;
-        let now = self.now();
         Ok(match u64::try_from(expiry) {
             Ok(left) => Remaining::until(value.until.min(now + left), now),
             Err(_) if expiry == -1 => Remaining::Persistent,
             Err(_) => Remaining::Missing,
         })
+    }
+
+    async fn watch(&self, key: &Key) -> bool {
+        self.tracked.watch(key.as_bytes()).await
+    }
+
+    fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
     }
 
     fn now(&self) -> Millis {

@@ -106,7 +106,7 @@ async fn an_error_that_cannot_be_cloned_costs_few_rounds(cache: Cache) {
 }
 
 async fn a_leader_that_goes_away_is_followed_by_another(cache: Cache) {
-    #[cached(ttl = "5m", key = "led", skip = [runs, begun])]
+    #[cached(ttl = "5m", key = "led", skip = [runs, begun], detach = false)]
     async fn led(runs: Runs, begun: Option<oneshot::Sender<()>>) -> u64 {
         let run = runs.one_more();
         if let Some(begun) = begun {

@@ -1,0 +1,109 @@
+//! Whether a load may outlive its caller.
+//!
+//! A detached load is polled by its caller as long as there is one, so that it sees the caller's task-locals and span
+//! and costs no task of its own. When the caller goes away, it goes on in a task.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::runtime::Handle;
+use tracing::Instrument as _;
+
+use super::{
+    CacheValue, Rules, Shape,
+    load::Load,
+    lookup::Call,
+    read::read,
+    steps::{Counted, spawn},
+};
+use crate::{domain::policy::Ttl, resilience::refresh::Refreshing};
+
+/// A load that goes on when it is dropped.
+struct Detached<O: Send + 'static> {
+    load: Option<Pin<Box<dyn Future<Output = O> + Send>>>,
+    runtime: Option<Handle>,
+}
+
+impl<O: Send + 'static> Future for Detached<O> {
+    type Output = O;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
+        // Taken out while it is polled: a load that panics does not go on.
+        let Some(mut load) = self.load.take() else { unreachable!("polled after its end") };
+        let polled = load.as_mut().poll(context);
+        if polled.is_pending() {
+            self.load = Some(load);
+        }
+        Poll::Ready(ready!(polled))
+    }
+}
+
+impl<O: Send + 'static> Drop for Detached<O> {
+    fn drop(&mut self) {
+        if let (Some(load), Some(runtime)) = (self.load.take(), &self.runtime) {
+            runtime.spawn(async move { drop(load.await) }.in_current_span());
+        }
+    }
+}
+
+/// A call whose load ends with its caller: it gives its lease back, and the others start over.
+///
+/// # Cancel safety
+/// A caller that goes away while it leads a load gives its lease back; the others start over.
+///
+/// # Consistency
+/// A call that begins after a write has returned does not get the older value.
+pub(crate) fn read_attached<S, T, C, B, F>(
+    call: Call,
+    shape: S,
+    rules: Rules<T, C>,
+    body: B,
+) -> impl Future<Output = S::Output>
+where
+    S: Shape<Value: CacheValue>,
+    B: FnOnce() -> F,
+    F: Future<Output = S::Output>,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
+{
+    // Boxed, so that the state of a hit stays small.
+    let lead = |load: Load<S, T, C>, leader, stale, body| Box::pin(load.lead(leader, stale, body));
+    read(call, shape, rules, body, lead, None::<fn(Load<S, T, C>, F, Refreshing)>)
+}
+
+/// A call whose load goes on without its caller, and can be made again in the background.
+///
+/// # Cancel safety
+/// A load goes on when its caller goes away, with its lease and its flight: the others get what it brings.
+///
+/// # Consistency
+/// A call that begins after a write has returned does not get the older value.
+pub(crate) fn read_detached<S, T, C, B, F>(
+    call: Call,
+    shape: S,
+    rules: Rules<T, C>,
+    body: B,
+) -> impl Future<Output = S::Output>
+where
+    S: Shape<Value: CacheValue, Output: Send> + 'static,
+    B: FnOnce() -> F,
+    F: Future<Output = S::Output> + Send + 'static,
+    T: Fn(&S::Value) -> Ttl + Send + Sync + 'static,
+    C: Fn(&S::Value) -> bool + Send + Sync + 'static,
+{
+    let lead = |load: Load<S, T, C>, leader, stale, body| {
+        let runtime = Handle::try_current().ok();
+        Detached { load: Some(Box::pin(load.lead(leader, stale, body))), runtime }
+    };
+    let refresh = |load: Load<S, T, C>, body, refreshing| {
+        let counted = Counted::new(&load.call.engine);
+        let task = async move {
+            let _counted = counted;
+            load.refresh(body, refreshing).await;
+        };
+        spawn(task.in_current_span());
+    };
+    read(call, shape, rules, body, lead, Some(refresh))
+}
