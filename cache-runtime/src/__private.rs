@@ -9,8 +9,8 @@ pub use crate::{
     Entry, KeyPart, KeyWriter, Ttl, TtlClass,
     engine::Target,
     engine::{
-        CacheValue, Call, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional,
-        Plain, Rules, Shape, Site, SiteConfig, View, Write,
+        CacheValue, Call, Fallible, FallibleOptional, Optional, Plain, Rules, Shape, Site, SiteConfig, View,
+        Write,
     },
     entry::EntryRules,
     registry::Registration,
@@ -200,7 +200,7 @@ impl Detached {
     }
 }
 
-/// An argument that is a reference: `(&Arg::new(name)).kind()` says whether it can be made owned.
+/// An argument that is a reference: `(&&Arg::new(name)).kind()` says whether it can be made owned.
 #[derive(Debug)]
 pub struct Arg<'a, T: ?Sized>(PhantomData<&'a T>);
 
@@ -296,14 +296,14 @@ all_cloned!(a b c d);
 all_cloned!(a b c d e);
 all_cloned!(a b c d e f);
 
-/// Finds out whether a load may outlive its caller: `(&&Launch::of(&body, kinds)).launch()` is [`Detached`] where the
-/// body's future is `Send` and owns all that it needs, else [`Attached`].
+/// Finds out whether a load may outlive its caller: `(&&Launch::of(|| body(..), kinds)).launch()` is [`Detached`] where the
+/// body's future is `Send` and all that it borrows can be made owned, else [`Attached`].
 #[derive(Debug)]
 pub struct Launch<K, F>(PhantomData<fn() -> (K, F)>);
 
 impl<K, F> Launch<K, F> {
     /// Of a body, and of the kinds of those arguments that are references.
-    pub fn of(_: &impl FnOnce() -> F, _: K) -> Self {
+    pub fn of(_: impl FnOnce() -> F, _: K) -> Self {
         Self(PhantomData)
     }
 }
@@ -314,7 +314,7 @@ pub trait LaunchDetached {
     fn launch(&self) -> Detached;
 }
 
-impl<K: AllCloned, F: Future<Output: Send> + Send + 'static> LaunchDetached for &Launch<K, F> {
+impl<K: AllCloned, F: Future<Output: Send> + Send> LaunchDetached for &Launch<K, F> {
     fn launch(&self) -> Detached {
         Detached
     }
@@ -426,7 +426,7 @@ impl<R> Probe<R> {
 }
 
 macro_rules! probes {
-    ($($(#[$doc:meta])* $name:ident: $probe:ty => $shape:ident<$($parameter:ident $(: $bound:tt $(+ $more:tt)*)?),+>;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $probe:ty => $shape:ident::$constant:ident<$($parameter:ident $(: $bound:tt $(+ $more:tt)*)?),+>;)*) => {$(
         $(#[$doc])*
         pub trait $name {
             /// The shape.
@@ -439,7 +439,7 @@ macro_rules! probes {
             type Shape = $shape<$($parameter),+>;
 
             fn shape(&self) -> Self::Shape {
-                $shape::NEW
+                $shape::$constant
             }
         }
     )*};
@@ -447,13 +447,13 @@ macro_rules! probes {
 
 probes! {
     /// `Result<Option<T>, E>`, `E: Clone`
-    ProbeFallibleOptionalShared: &&&&Probe<Result<Option<T>, E>> => FallibleOptionalShared<T, E: Clone + Send + Sync + 'static>;
+    ProbeFallibleOptionalShared: &&&&Probe<Result<Option<T>, E>> => FallibleOptional::SHARED<T, E: Clone + Send + Sync + 'static>;
     /// `Result<Option<T>, E>`
-    ProbeFallibleOptional: &&&Probe<Result<Option<T>, E>> => FallibleOptional<T, E>;
+    ProbeFallibleOptional: &&&Probe<Result<Option<T>, E>> => FallibleOptional::NEW<T, E>;
     /// `Result<T, E>`, `E: Clone`
-    ProbeFallibleShared: &&Probe<Result<T, E>> => FallibleShared<T, E: Clone + Send + Sync + 'static>;
+    ProbeFallibleShared: &&Probe<Result<T, E>> => Fallible::SHARED<T, E: Clone + Send + Sync + 'static>;
     /// `Result<T, E>`
-    ProbeFallible: &Probe<Result<T, E>> => Fallible<T, E>;
+    ProbeFallible: &Probe<Result<T, E>> => Fallible::NEW<T, E>;
 }
 
 /// `Option<T>`: shares its level with [`ProbeFallible`], which it cannot clash with.

@@ -201,7 +201,7 @@ fn detached(plan: &Plan, private: &TokenStream) -> TokenStream {
             let #kind = {
                 #[allow(unused_imports)]
                 use #private::{ArgCloned as _, ArgKept as _};
-                (&#private::Arg::new(#argument)).kind()
+                (&&#private::Arg::new(#argument)).kind()
             };
         },
     });
@@ -229,14 +229,20 @@ fn detached(plan: &Plan, private: &TokenStream) -> TokenStream {
         Companion::Type(name) => (TokenStream::new(), quote!(<#name>::uncached #turbofish)),
         Companion::None => unreachable!("what has no companion is not detached"),
     };
+    let how = local("__how");
     let how = match plan.detach {
         Detach::Yes => quote!(#private::Detached),
         Detach::Probe | Detach::No => {
             let kinds = references.iter().map(|(_, kind, _)| kind);
+            // Never called. The compiler knows only of another function's future whether it is `Send`, not of one that
+            // is made in the function which it is looking at.
+            let nothing = plan.arguments.iter().map(|_| quote!(::core::unreachable!()));
             quote!({
                 #[allow(unused_imports)]
                 use #private::{LaunchAttached as _, LaunchDetached as _};
-                (&&#private::Launch::of(&#body, (#(#kinds,)*))).launch()
+                #[allow(unreachable_code, clippy::diverging_sub_expression)]
+                let #how = #private::Launch::of(|| #call (#(#nothing),*), (#(#kinds,)*));
+                (&&#how).launch()
             })
         }
     };

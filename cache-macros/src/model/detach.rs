@@ -6,7 +6,7 @@ use syn::{GenericParam, Generics, Ident, ReceiverKind, Type, TypeParamBound, Whe
 
 use super::{
     function::{Argument, Companion, mentions},
-    mode::Mode,
+    mode::{Mode, find},
     policy::TtlPlan,
 };
 use crate::{
@@ -100,7 +100,7 @@ fn obstacle(
             help: "move the body into a free function and cache that".to_owned(),
         });
     }
-    if function.body.as_ref().is_some_and(|body| mentions(body.clone(), name)) {
+    if function.body.as_ref().is_some_and(|body| find(body.clone(), name).is_some()) {
         return Some(Obstacle {
             at: name.to_token_stream(),
             why: "it calls itself".to_owned(),

@@ -243,8 +243,8 @@ fn consumed_help(name: &Ident) -> String {
     format!("use a part of the result, or take `{name}` by `&`")
 }
 
-/// A variable of this name, not a field.
-fn find(tokens: TokenStream, name: &Ident) -> Option<Ident> {
+/// A variable or function of this name, not a field or method.
+pub(super) fn find(tokens: TokenStream, name: &Ident) -> Option<Ident> {
     let mut behind_dot = false;
     tokens.into_iter().find_map(|token| {
         let is_field = std::mem::replace(

@@ -33,10 +33,7 @@ pub(crate) use self::{
 pub use self::{
     invalidate::Target,
     lookup::Call,
-    shape::{
-        CacheValue, Fallible, FallibleOptional, FallibleOptionalShared, FallibleShared, Optional, Plain,
-        Shape, View,
-    },
+    shape::{CacheValue, Fallible, FallibleOptional, Optional, Plain, Shape, View},
     site::{Rules, Site, SiteConfig},
     write::Write,
 };

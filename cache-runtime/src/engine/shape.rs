@@ -4,6 +4,8 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::flight::Shared;
+
 /// What can be cached: serialisable both ways, cloneable, and owned.
 ///
 /// Implemented for every such type; nobody implements it by hand.
@@ -42,9 +44,9 @@ pub trait Shape: Copy + Send + Sync {
     /// Looks into a result.
     fn view(self, output: &Self::Output) -> View<'_, Self::Value>;
     /// A copy of the failure for the other callers of a flight, where the error can be cloned.
-    fn share_failure(self, output: &Self::Output) -> Option<crate::flight::Shared>;
+    fn share_failure(self, output: &Self::Output) -> Option<Shared>;
     /// The result from such a copy.
-    fn failure(self, shared: &crate::flight::Shared) -> Option<Self::Output>;
+    fn failure(self, shared: &Shared) -> Option<Self::Output>;
 }
 
 macro_rules! marker {
@@ -77,14 +79,69 @@ marker! {
     Plain<T>;
     /// `Option<T>`
     Optional<T>;
+}
+
+/// How an error that can be cloned reaches every caller of a flight.
+///
+/// Functions, not a bound of [`Shape`]: a bound with `'static` in it would have to hold for every lifetime where a future
+/// with a `Result<_, &'static str>` in it is spawned.
+struct Sharing<E> {
+    copy: fn(&E) -> Shared,
+    take: fn(&Shared) -> Option<E>,
+}
+
+impl<E> Copy for Sharing<E> {}
+
+impl<E> Clone for Sharing<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> Sharing<E> {
+    const NEW: Self = Self {
+        copy: |error| std::sync::Arc::new(error.clone()),
+        take: |shared| shared.downcast_ref::<E>().cloned(),
+    };
+}
+
+macro_rules! fallible {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub struct $name<T, E> {
+            sharing: Option<Sharing<E>>,
+            value: PhantomData<fn() -> T>,
+        }
+
+        impl<T, E> $name<T, E> {
+            pub(crate) const NEW: Self = Self { sharing: None, value: PhantomData };
+        }
+
+        impl<T, E: Clone + Send + Sync + 'static> $name<T, E> {
+            pub(crate) const SHARED: Self = Self { sharing: Some(Sharing::NEW), value: PhantomData };
+        }
+
+        impl<T, E> Copy for $name<T, E> {}
+
+        impl<T, E> Clone for $name<T, E> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T, E> fmt::Debug for $name<T, E> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+
+fallible! {
     /// `Result<T, E>`
-    Fallible<T, E>;
-    /// `Result<T, E>` whose error every caller of a flight can have.
-    FallibleShared<T, E>;
+    Fallible;
     /// `Result<Option<T>, E>`
-    FallibleOptional<T, E>;
-    /// `Result<Option<T>, E>` whose error every caller of a flight can have.
-    FallibleOptionalShared<T, E>;
+    FallibleOptional;
 }
 
 impl<T> Shape for Plain<T> {
@@ -103,11 +160,11 @@ impl<T> Shape for Plain<T> {
         View::Value(output)
     }
 
-    fn share_failure(self, _: &T) -> Option<crate::flight::Shared> {
+    fn share_failure(self, _: &T) -> Option<Shared> {
         None
     }
 
-    fn failure(self, _: &crate::flight::Shared) -> Option<T> {
+    fn failure(self, _: &Shared) -> Option<T> {
         None
     }
 }
@@ -128,88 +185,65 @@ impl<T> Shape for Optional<T> {
         output.as_ref().map_or(View::Negative, View::Value)
     }
 
-    fn share_failure(self, _: &Option<T>) -> Option<crate::flight::Shared> {
+    fn share_failure(self, _: &Option<T>) -> Option<Shared> {
         None
     }
 
-    fn failure(self, _: &crate::flight::Shared) -> Option<Option<T>> {
+    fn failure(self, _: &Shared) -> Option<Option<T>> {
         None
     }
 }
 
-/// What only the shared forms do with an error.
-macro_rules! errors {
-    (own) => {
-        fn share_failure(self, _: &Self::Output) -> Option<crate::flight::Shared> {
-            None
-        }
+impl<T, E> Shape for Fallible<T, E> {
+    type Output = Result<T, E>;
+    type Value = T;
 
-        fn failure(self, _: &crate::flight::Shared) -> Option<Self::Output> {
-            None
-        }
-    };
-    (shared) => {
-        fn share_failure(self, output: &Self::Output) -> Option<crate::flight::Shared> {
-            let error = output.as_ref().err()?;
-            Some(std::sync::Arc::new(error.clone()))
-        }
+    fn hit(self, value: T) -> Self::Output {
+        Ok(value)
+    }
 
-        fn failure(self, shared: &crate::flight::Shared) -> Option<Self::Output> {
-            shared.downcast_ref::<E>().cloned().map(Err)
-        }
-    };
+    fn negative(self) -> Option<Self::Output> {
+        None
+    }
+
+    fn view(self, output: &Self::Output) -> View<'_, T> {
+        output.as_ref().map_or(View::Failed, View::Value)
+    }
+
+    fn share_failure(self, output: &Self::Output) -> Option<Shared> {
+        Some((self.sharing?.copy)(output.as_ref().err()?))
+    }
+
+    fn failure(self, shared: &Shared) -> Option<Self::Output> {
+        (self.sharing?.take)(shared).map(Err)
+    }
 }
 
-macro_rules! fallible {
-    ($name:ident, $errors:ident, E $(: $bound:tt $(+ $more:tt)*)?) => {
-        impl<T, E $(: $bound $(+ $more)*)?> Shape for $name<T, E> {
-            type Output = Result<T, E>;
-            type Value = T;
+impl<T, E> Shape for FallibleOptional<T, E> {
+    type Output = Result<Option<T>, E>;
+    type Value = T;
 
-            fn hit(self, value: T) -> Self::Output {
-                Ok(value)
-            }
+    fn hit(self, value: T) -> Self::Output {
+        Ok(Some(value))
+    }
 
-            fn negative(self) -> Option<Self::Output> {
-                None
-            }
+    fn negative(self) -> Option<Self::Output> {
+        Some(Ok(None))
+    }
 
-            fn view(self, output: &Self::Output) -> View<'_, T> {
-                output.as_ref().map_or(View::Failed, View::Value)
-            }
-
-            errors!($errors);
+    fn view(self, output: &Self::Output) -> View<'_, T> {
+        match output {
+            Ok(Some(value)) => View::Value(value),
+            Ok(None) => View::Negative,
+            Err(_) => View::Failed,
         }
-    };
+    }
+
+    fn share_failure(self, output: &Self::Output) -> Option<Shared> {
+        Some((self.sharing?.copy)(output.as_ref().err()?))
+    }
+
+    fn failure(self, shared: &Shared) -> Option<Self::Output> {
+        (self.sharing?.take)(shared).map(Err)
+    }
 }
-fallible!(Fallible, own, E);
-fallible!(FallibleShared, shared, E: Clone + Send + Sync + 'static);
-
-macro_rules! fallible_optional {
-    ($name:ident, $errors:ident, E $(: $bound:tt $(+ $more:tt)*)?) => {
-        impl<T, E $(: $bound $(+ $more)*)?> Shape for $name<T, E> {
-            type Output = Result<Option<T>, E>;
-            type Value = T;
-
-            fn hit(self, value: T) -> Self::Output {
-                Ok(Some(value))
-            }
-
-            fn negative(self) -> Option<Self::Output> {
-                Some(Ok(None))
-            }
-
-            fn view(self, output: &Self::Output) -> View<'_, T> {
-                match output {
-                    Ok(Some(value)) => View::Value(value),
-                    Ok(None) => View::Negative,
-                    Err(_) => View::Failed,
-                }
-            }
-
-            errors!($errors);
-        }
-    };
-}
-fallible_optional!(FallibleOptional, own, E);
-fallible_optional!(FallibleOptionalShared, shared, E: Clone + Send + Sync + 'static);

@@ -34,6 +34,8 @@ mod methods;
 mod options;
 #[path = "../ui/pass/results.rs"]
 mod results;
+#[path = "../ui/pass/spawned.rs"]
+mod spawned;
 #[path = "../ui/pass/traits.rs"]
 mod traits;
 #[path = "../ui/pass/writes.rs"]
