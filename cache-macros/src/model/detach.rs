@@ -132,8 +132,10 @@ fn obstacle(
         let why = match &argument.ty {
             Type::Reference(reference) if reference.mutability.is_some() => "borrowed mutably",
             Type::Reference(reference) if borrows(reference.elem.to_token_stream()) => "a borrow of a borrow",
+            ty if mentions(ty.to_token_stream(), &Ident::new("impl", Span::call_site())) => {
+                "an `impl` type, which may be borrowed from the caller"
+            }
             Type::Reference(_) => continue,
-            Type::ImplTrait(_) => "an `impl` type, which may be borrowed from the caller",
             ty if borrows(ty.to_token_stream()) => "borrowed from the caller",
             _ => continue,
         };

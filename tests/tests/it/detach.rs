@@ -209,7 +209,8 @@ async fn a_load_ends_with_its_caller_where_it_must(cache: Cache) {
         1
     }
     let (ended, gate) = (Runs::default(), Gate::default());
-    let calls: [fn(Runs, Gate) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>>; 3] = [
+    type Call = fn(Runs, Gate) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>>;
+    let calls: [Call; 3] = [
         |ended, gate| Box::pin(async move { asked(&ended, &gate).await }),
         |ended, gate| Box::pin(async move { borrowing(&ended, &gate, &NotClone).await }),
         |ended, gate| Box::pin(async move { deciding(&ended, &gate, 0).await }),
