@@ -11,7 +11,7 @@ mod entry;
 
 use std::collections::{HashMap, VecDeque};
 
-use entry::{Acquired, Entry, Lease, Lifetime, Seen, Stored, Token};
+use entry::{Acquired, Entry, Lease, Lifetime, Seen, Stored, Token, Value};
 
 /// Versions of the one row in the database; the entry's value is the version that was read.
 type Version = u8;
@@ -39,6 +39,21 @@ enum Rule {
     InvalidateMarksFences,
     /// What was written before the server's start is void (rule 11).
     ServerStart,
+    /// ACQUIRE is told which value was seen (rule 4).
+    Seen,
+    /// Each place in a fence has the token of its writer (rule 6).
+    FencesHoldTokens,
+}
+
+/// What becomes of a value past its soft deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stale {
+    /// It is loaded anew.
+    Loaded,
+    /// It is served, and refreshed in the background.
+    Revalidated,
+    /// It is served where the load fails.
+    IfError,
 }
 
 /// Who takes part, and what may happen.
@@ -51,6 +66,8 @@ struct Scene {
     one_process: bool,
     /// So many callers may be dropped.
     drops: u8,
+    /// So many ENDs may be sent again.
+    resends: u8,
     /// Leases and places in a fence may end at any moment.
     leases_end: bool,
     /// The entry may be evicted or deleted at any moment.
@@ -59,6 +76,12 @@ struct Scene {
     snapshot: bool,
     /// P5 instead of P1: a strict write counts from its commit on.
     from_commit: bool,
+    /// Values may pass their soft deadline at any moment, and then this is done with them.
+    stale: Stale,
+    /// Loads may fail.
+    errors: bool,
+    /// Strict writers fence a target, and store nothing in it.
+    targets: bool,
     without: Option<Rule>,
 }
 
@@ -68,10 +91,14 @@ const SCENE: Scene = Scene {
     strict: 0,
     one_process: false,
     drops: 0,
+    resends: 0,
     leases_end: true,
     evictions: true,
     snapshot: false,
     from_commit: false,
+    stale: Stale::Loaded,
+    errors: false,
+    targets: false,
     without: None,
 };
 
@@ -102,6 +129,8 @@ enum Wire<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Look {
     Value(Version),
+    /// Past its soft deadline; with the number of its token.
+    Stale(Version, u8),
     Fenced,
     Nothing,
 }
@@ -130,9 +159,10 @@ enum Read {
         token: u8,
         started: u8,
     },
-    /// Without one: nothing is stored, and nobody may join.
+    /// Without one: nothing is stored. Under a fence others may join who have looked; else nobody.
     Bypass {
         good_for: u8,
+        fenced: bool,
     },
     Fill {
         token: u8,
@@ -159,6 +189,11 @@ struct Reader {
     waited: bool,
     /// A flight has ended since the call began.
     again: bool,
+    /// The token of the value that was seen past its soft deadline, and that value where it may be served.
+    seen: Option<u8>,
+    stale: Option<Version>,
+    /// The caller has been served; what goes on is a refresh that nobody waits for.
+    background: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,6 +222,7 @@ struct World {
     /// Commands of callers that are gone: executed at any moment, or never.
     late: Vec<Cmd>,
     drops: u8,
+    resends: u8,
     snapshot: Option<Entry<Version>>,
     restarted: bool,
 }
@@ -199,15 +235,24 @@ fn token(number: u8) -> Token {
     Token([number + 1; 16])
 }
 
-/// A read that returned what it must not.
+/// A read that returned what it must not, or a load that there must not be.
 #[derive(Debug)]
-struct Stale(String);
+struct Broken(String);
 
-type Next = Vec<(String, Result<World, Stale>)>;
+type Next = Vec<(String, Result<World, Broken>)>;
 
 impl World {
     fn new(scene: &Scene) -> Self {
-        let reader = Reader { read: Read::NotCalled, floor: 0, sent: 0, waited: false, again: false };
+        let reader = Reader {
+            read: Read::NotCalled,
+            floor: 0,
+            sent: 0,
+            waited: false,
+            again: false,
+            seen: None,
+            stale: None,
+            background: false,
+        };
         Self {
             entry: Entry::Missing,
             row: 0,
@@ -216,6 +261,7 @@ impl World {
             writers: vec![Write::NotCalled; scene.plain + scene.strict],
             late: Vec::new(),
             drops: scene.drops,
+            resends: scene.resends,
             snapshot: None,
             restarted: false,
         }
@@ -237,25 +283,40 @@ impl World {
     fn look(&mut self, scene: &Scene) -> Look {
         self.entry = self.settled(scene);
         match &self.entry {
-            Entry::Value { value, .. } => Look::Value(value.body),
+            Entry::Value { value, .. } if self.now() < value.fresh_until => Look::Value(value.body),
+            Entry::Value { value, .. } => Look::Stale(value.body, value.id.0[0] - 1),
             Entry::Fence { .. } => Look::Fenced,
             Entry::Missing | Entry::Lease { .. } => Look::Nothing,
         }
     }
 
-    fn acquire(&mut self, scene: &Scene, number: u8) -> Turn {
-        let (entry, answer) = self.settled(scene).acquire(self.now(), token(number), Seen::Nothing, LONG);
+    fn acquire(&mut self, scene: &Scene, number: u8, seen: Option<u8>) -> Result<Turn, Broken> {
+        let entry = self.settled(scene);
+        let id = match &entry {
+            Entry::Value { value, .. } => Some(value.id),
+            _ => None,
+        };
+        let fresh = matches!(&entry, Entry::Value { value, .. } if self.now() < value.fresh_until);
+        let told = match (seen, id) {
+            (Some(_), Some(there)) if !scene.keeps(Rule::Seen) => Seen::Keep(there),
+            (Some(seen), _) => Seen::Keep(token(seen)),
+            (None, _) => Seen::Nothing,
+        };
+        let (entry, answer) = entry.acquire(self.now(), token(number), told, LONG);
         self.entry = entry;
+        if answer == Acquired::Granted && fresh && seen.map(token) != id {
+            return Err(Broken("the next value is there already, and is loaded once more".to_owned()));
+        }
         if !scene.keeps(Rule::AcquireOnce) && self.drops > 0 {
             self.drops -= 1;
             self.later(Cmd::Acquire(number));
         }
-        match answer {
+        Ok(match answer {
             Acquired::Granted => Turn::Granted,
             Acquired::Busy(_) => Turn::Busy,
             Acquired::Found(value) => Turn::Found(value.body),
             Acquired::Fenced => Turn::Fenced,
-        }
+        })
     }
 
     fn fill(&mut self, scene: &Scene, number: u8, value: Version) -> bool {
@@ -272,7 +333,8 @@ impl World {
     fn execute(&mut self, scene: &Scene, cmd: Cmd) {
         match cmd {
             Cmd::Acquire(number) => {
-                self.acquire(scene, number);
+                // Of a caller that is gone: it has seen nothing.
+                drop(self.acquire(scene, number, None));
             }
             Cmd::Fill(number, value) => {
                 self.fill(scene, number, value);
@@ -302,7 +364,14 @@ impl World {
                 {
                     *shared = false;
                 }
-                self.entry = entry.end(self.now(), token(number), Some((LIFETIME, value))).0;
+                if let Entry::Fence { writers, .. } = &mut entry
+                    && !scene.keeps(Rule::FencesHoldTokens)
+                    && let Some(first) = writers.first_mut()
+                {
+                    first.token = token(number);
+                }
+                let stored = (!scene.targets).then_some((LIFETIME, value));
+                self.entry = entry.end(self.now(), token(number), stored).0;
             }
         }
     }
@@ -319,17 +388,17 @@ impl World {
     }
 
     /// The caller of a read gets a value.
-    fn serve(mut self, reader: usize, value: Version) -> Result<Self, Stale> {
-        let floor = self.readers[reader].floor;
-        if value < floor {
-            return Err(Stale(format!("reader {reader} began after version {floor} and got {value}")));
+    fn serve(mut self, reader: usize, value: Version) -> Result<Self, Broken> {
+        let Reader { floor, background, .. } = self.readers[reader];
+        if value < floor && !background {
+            return Err(Broken(format!("reader {reader} began after version {floor} and got {value}")));
         }
         self.readers[reader].read = Read::Done;
         Ok(self)
     }
 
     /// A leader ends its flight. `None`: without a result.
-    fn land(mut self, scene: &Scene, leader: usize, result: Option<(Version, u8)>) -> Result<Self, Stale> {
+    fn land(mut self, scene: &Scene, leader: usize, result: Option<(Version, u8)>) -> Result<Self, Broken> {
         // Before anybody starts over: the flight is closed.
         self.readers[leader].read = Read::Done;
         for follower in 0..self.readers.len() {
@@ -343,6 +412,7 @@ impl World {
                 }
                 _ => {
                     self.readers[follower].again = true;
+                    (self.readers[follower].seen, self.readers[follower].stale) = (None, None);
                     self.begin_read(scene, follower);
                 }
             }
@@ -353,12 +423,15 @@ impl World {
         }
     }
 
-    /// Joins a flight, if there is one.
-    fn follow(&mut self, scene: &Scene, reader: usize) -> bool {
-        let leads =
-            |read: &Read| matches!(read, Read::Acquire { .. } | Read::Load { .. } | Read::Fill { .. });
+    /// Joins a flight, if there is one. Who has `looked` may join one that stores nothing because of a fence.
+    fn follow(&mut self, scene: &Scene, reader: usize, looked: bool) -> bool {
+        let leads = |other: &Reader| match other.read {
+            Read::Acquire { .. } | Read::Load { .. } | Read::Fill { .. } => !other.background,
+            Read::Bypass { fenced, .. } => fenced && looked,
+            _ => false,
+        };
         let leader = (0..self.readers.len())
-            .find(|other| scene.one_process && *other != reader && leads(&self.readers[*other].read));
+            .find(|other| scene.one_process && *other != reader && leads(&self.readers[*other]));
         let Some(leader) = leader else { return false };
         let joined = if self.readers[reader].again { 0 } else { self.readers[leader].sent };
         self.readers[reader].read = Read::Follow { leader, joined };
@@ -366,13 +439,14 @@ impl World {
     }
 
     fn begin_read(&mut self, scene: &Scene, reader: usize) {
-        if !self.follow(scene, reader) {
+        if !self.follow(scene, reader, false) {
             self.readers[reader].read = Read::Get(Wire::Sent);
         }
     }
 
     fn send_acquire(&mut self, scene: &Scene, reader: usize) {
-        if !self.readers[reader].waited && self.follow(scene, reader) {
+        let Reader { waited, background, .. } = self.readers[reader];
+        if !waited && !background && self.follow(scene, reader, true) {
             return;
         }
         let number = u8::try_from(reader).expect("few readers") * 2 + u8::from(self.readers[reader].waited);
@@ -425,9 +499,28 @@ fn read_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
             let result = match look {
                 Look::Value(value) => after.serve(at, value),
                 Look::Fenced => {
-                    after.readers[at].read = Read::Bypass { good_for: 0 };
+                    if !after.follow(scene, at, true) {
+                        let good_for = after.send_for(at);
+                        after.readers[at].read = Read::Bypass { good_for, fenced: true };
+                    }
                     Ok(after)
                 }
+                Look::Stale(value, id) => match scene.stale {
+                    Stale::Loaded => {
+                        after.send_acquire(scene, at);
+                        Ok(after)
+                    }
+                    Stale::IfError => {
+                        (after.readers[at].seen, after.readers[at].stale) = (Some(id), Some(value));
+                        after.send_acquire(scene, at);
+                        Ok(after)
+                    }
+                    Stale::Revalidated => after.serve(at, value).map(|mut after| {
+                        (after.readers[at].seen, after.readers[at].background) = (Some(id), true);
+                        after.send_acquire(scene, at);
+                        after
+                    }),
+                },
                 Look::Nothing => {
                     after.send_acquire(scene, at);
                     Ok(after)
@@ -436,9 +529,12 @@ fn read_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
             ("GET answered", result)
         }
         Read::Acquire { token, good_for, wire: Wire::Sent, early } => {
-            let wire = Wire::Executed(after.acquire(scene, token));
-            after.readers[at].read = Read::Acquire { token, good_for, wire, early };
-            ("ACQUIRE executed", Ok(after))
+            let result = after.acquire(scene, token, reader.seen).map(|turn| {
+                let wire = Wire::Executed(turn);
+                after.readers[at].read = Read::Acquire { token, good_for, wire, early };
+                after
+            });
+            ("ACQUIRE executed", result)
         }
         Read::Acquire { token, good_for, wire: Wire::Executed(turn), early } => {
             let result = match turn {
@@ -454,15 +550,17 @@ fn read_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
                     Ok(after)
                 }
                 Turn::Found(value) => after.land(scene, at, Some((value, good_for))),
+                Turn::Busy | Turn::Fenced if reader.background => after.land(scene, at, None),
                 Turn::Busy if !reader.waited => {
                     // Whenever it looks again; once.
                     after.readers[at].waited = true;
+                    after.readers[at].seen = None;
                     after.send_acquire(scene, at);
                     Ok(after)
                 }
                 Turn::Busy | Turn::Fenced => {
                     let good_for = after.send_for(at);
-                    after.readers[at].read = Read::Bypass { good_for };
+                    after.readers[at].read = Read::Bypass { good_for, fenced: turn == Turn::Fenced };
                     Ok(after)
                 }
             };
@@ -474,7 +572,7 @@ fn read_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
                 Read::Fill { token, value: world.row, started, filled, wire: Wire::Sent };
             ("loaded", Ok(after))
         }
-        Read::Bypass { good_for } => ("loaded", after.land(scene, at, Some((world.row, good_for)))),
+        Read::Bypass { good_for, .. } => ("loaded", after.land(scene, at, Some((world.row, good_for)))),
         Read::Fill { token, value, started, filled, wire: Wire::Sent } => {
             let wire = Wire::Executed(after.fill(scene, token, value));
             after.readers[at].read = Read::Fill { token, value, started, filled, wire };
@@ -486,6 +584,16 @@ fn read_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
         }
     };
     next.push((format!("reader {at}: {event}"), result));
+    if let (Read::Load { token, .. }, true) = (reader.read, scene.errors) {
+        let mut after = world.clone();
+        after.later(Cmd::Release(token));
+        let failed = after.land(scene, at, None);
+        let served = failed.and_then(|after| match reader.stale {
+            Some(stale) => after.serve(at, stale),
+            None => Ok(after),
+        });
+        next.push((format!("reader {at}: its load failed"), served));
+    }
     if world.drops > 0 {
         let mut after = world.clone();
         after.drops -= 1;
@@ -548,6 +656,12 @@ fn write_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
         Write::End(version, Wire::Sent) => {
             after.execute(scene, Cmd::End(number, version));
             after.writers[at] = Write::End(version, Wire::Executed(()));
+            if world.resends > 0 {
+                let mut again = after.clone();
+                again.resends -= 1;
+                again.later(Cmd::End(number, version));
+                next.push((format!("writer {at}: END executed, and sent again"), Ok(again)));
+            }
             "END executed"
         }
         Write::Invalidate(version, Wire::Executed(())) | Write::End(version, Wire::Executed(())) => {
@@ -623,6 +737,13 @@ fn surroundings(scene: &Scene, world: &World, next: &mut Next) {
             Entry::Missing | Entry::Value { .. } => {}
         }
     }
+    if scene.stale != Stale::Loaded
+        && let Entry::Value { value, lease } = &world.entry
+        && world.now() < value.fresh_until
+    {
+        let value = Value { fresh_until: world.now(), ..value.clone() };
+        change("past its soft deadline", Entry::Value { value, lease: *lease });
+    }
     if scene.evictions && world.entry != Entry::Missing {
         change("evicted", Entry::Missing);
     }
@@ -671,7 +792,7 @@ fn explore(scene: &Scene) -> Explored {
         for (event, result) in next(scene, &world) {
             let after = match result {
                 Ok(after) => after,
-                Err(Stale(what)) => {
+                Err(Broken(what)) => {
                     let mut events = way(&ways, from);
                     events.extend([event, what]);
                     return Explored { states: ways.len(), stale: Some(events), stuck: None };
@@ -776,6 +897,50 @@ fn an_invalidation_marks_fences() {
 #[test]
 fn a_snapshot_brings_nothing_back() {
     needs(Rule::ServerStart, Scene { evictions: false, leases_end: false, snapshot: true, ..SCENE });
+}
+
+#[test]
+fn a_refresh_is_of_the_value_that_was_seen() {
+    let scene = Scene { stale: Stale::Revalidated, leases_end: false, evictions: false, readers: 3, ..SCENE };
+    needs(Rule::Seen, Scene { plain: 0, ..scene });
+}
+
+#[test]
+fn what_is_stale_is_never_older_than_a_write() {
+    holds(Scene { stale: Stale::Revalidated, ..SCENE });
+    holds(Scene { stale: Stale::IfError, errors: true, ..SCENE });
+    holds(Scene { stale: Stale::Revalidated, one_process: true, evictions: false, ..SCENE });
+    holds(Scene { stale: Stale::IfError, errors: true, one_process: true, evictions: false, ..SCENE });
+    needs(Rule::InvalidateEndsLease, Scene { stale: Stale::Revalidated, evictions: false, ..SCENE });
+    needs(
+        Rule::ServerStart,
+        Scene { stale: Stale::Revalidated, evictions: false, leases_end: false, snapshot: true, ..SCENE },
+    );
+}
+
+#[test]
+fn places_in_a_fence_have_tokens() {
+    let scene = Scene { readers: 1, plain: 0, strict: 2, resends: 1, evictions: false, ..SCENE };
+    needs(Rule::FencesHoldTokens, Scene { leases_end: false, from_commit: true, ..scene });
+}
+
+#[test]
+fn a_strict_write_fences_its_target() {
+    let scene = Scene { plain: 0, strict: 1, targets: true, from_commit: true, ..SCENE };
+    let scene = Scene { leases_end: false, evictions: false, ..scene };
+    needs(Rule::Begin, scene);
+    holds(Scene { one_process: true, ..scene });
+}
+
+#[test]
+fn readers_under_a_fence_share_evidence_only() {
+    let scene = Scene { readers: 3, plain: 0, strict: 1, one_process: true, evictions: false, ..SCENE };
+    needs(Rule::Evidence, Scene { leases_end: false, from_commit: true, ..scene });
+}
+
+#[test]
+fn followers_go_on_when_a_load_fails() {
+    holds(Scene { one_process: true, errors: true, ..SCENE });
 }
 
 #[test]
