@@ -17,6 +17,7 @@ use crate::{
     },
     error::StoreError,
     metrics,
+    resilience::recovery::{Waiting, Work},
     store::Store as _,
 };
 
@@ -196,7 +197,7 @@ pub(super) fn resume(engine: &Arc<Engine>) -> bool {
 struct Worker(Arc<Engine>);
 
 /// How many are sent at once, and how long the worker waits after a failure.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -205,19 +206,18 @@ impl Worker {
         let engine = &self.0;
         let mut pause = FIRST_PAUSE;
         loop {
-            let batch = engine.recovery.batch(BATCH);
-            if batch.is_empty() {
-                return;
-            }
-            let answers =
-                join_all(batch.iter().map(|(key, waiting)| repeat(engine, key, waiting.hold))).await;
-            let mut acknowledged = false;
-            for ((key, waiting), answer) in batch.iter().zip(answers) {
-                if answer.is_ok() {
-                    engine.recovery.done(key, *waiting);
-                    acknowledged = true;
+            let acknowledged = match engine.recovery.work(BATCH) {
+                Work::Nothing => return,
+                Work::Keys(keys) => self.repeat(&keys).await,
+                // Every load that began before is voided with it: its lease is an entry, too.
+                Work::Everything(forgotten) => {
+                    let swept = engine.store.invalidate_all(&engine.config.prefix).await.is_ok();
+                    if swept {
+                        engine.recovery.swept(forgotten);
+                    }
+                    swept
                 }
-            }
+            };
             metrics::gauge_recovery(engine.recovery.len());
             if acknowledged {
                 pause = FIRST_PAUSE;
@@ -226,6 +226,20 @@ impl Worker {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
+    }
+
+    /// Whether any was acknowledged.
+    async fn repeat(&self, keys: &[(Key, Waiting)]) -> bool {
+        let engine = &self.0;
+        let answers = join_all(keys.iter().map(|(key, waiting)| repeat(engine, key, waiting.hold))).await;
+        let mut acknowledged = false;
+        for ((key, waiting), answer) in keys.iter().zip(answers) {
+            if answer.is_ok() {
+                engine.recovery.done(key, *waiting);
+                acknowledged = true;
+            }
+        }
+        acknowledged
     }
 }
 

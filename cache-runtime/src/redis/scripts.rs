@@ -27,6 +27,7 @@ steps! {
     RELEASE = "release.lua";
     RENEW = "renew.lua";
     INVALIDATE = "invalidate.lua";
+    DROP = "drop.lua";
     HOLD = "hold.lua";
     BEGIN = "begin.lua";
     END = "end.lua";

@@ -1,13 +1,14 @@
 //! Invalidations that were not acknowledged: repeated until they are.
 //!
 //! Until then this process does not serve those keys from the cache (rule 12). When there are more of them than
-//! the queue holds, it serves nothing from the cache rather than forget one.
+//! the queue holds, it serves nothing from the cache rather than forget one; when the queue has been worked off, all
+//! entries of the namespace are invalidated in place of those that are not known, and the cache is in use again.
 
 use std::{
     collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -19,15 +20,26 @@ const CAPACITY: usize = 100_000;
 /// The keys that wait for their invalidation.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
-    waiting: Mutex<HashMap<Key, Waiting>>,
-    added: AtomicU64,
+    queue: Mutex<Queue>,
+    /// How many wait; at least one where some found no room.
     length: AtomicUsize,
-    overflowed: AtomicBool,
+    /// Whether some found no room.
+    full: AtomicBool,
     working: AtomicBool,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: HashMap<Key, Waiting>,
+    /// How often a key was added.
+    added: u64,
+    /// How many found no room, and how many of them have been made good.
+    forgotten: u64,
+    swept: u64,
+}
+
 /// An invalidation that waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     /// Changes each time the key is added: an acknowledgement is of the invalidation that was sent before, not of one
     /// that has failed since.
@@ -36,50 +48,72 @@ pub(crate) struct Waiting {
     pub(crate) hold: Millis,
 }
 
+/// What the worker is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Nothing is left: it ends.
+    Nothing,
+    /// Invalidate these.
+    Keys(Vec<(Key, Waiting)>),
+    /// Invalidate everything, in place of so many keys that found no room.
+    Everything(u64),
+}
+
 impl Recovery {
     /// Whether a key must not be served from the cache. One load where nothing waits.
     pub(crate) fn covers(&self, key: &Key) -> bool {
         self.length.load(Ordering::Acquire) != 0
-            && (self.overflowed.load(Ordering::Acquire) || self.lock().contains_key(key))
+            && (self.full.load(Ordering::Acquire) || self.lock().waiting.contains_key(key))
     }
 
     /// Adds a key, to be invalidated or, with a `hold`, fenced for so long.
     pub(crate) fn add(&self, key: Key, hold: Millis) {
-        let mut waiting = self.lock();
-        let before = waiting.get(&key).map(|waiting| waiting.hold);
-        if before.is_some() || waiting.len() < CAPACITY {
-            let added = self.added.fetch_add(1, Ordering::Relaxed);
-            waiting.insert(key, Waiting { added, hold: before.unwrap_or(0).max(hold) });
+        let mut queue = self.lock();
+        let before = queue.waiting.get(&key).map(|waiting| waiting.hold);
+        if before.is_some() || queue.waiting.len() < CAPACITY {
+            queue.added += 1;
+            let waiting = Waiting { added: queue.added, hold: before.unwrap_or(0).max(hold) };
+            queue.waiting.insert(key, waiting);
         } else {
-            self.overflowed.store(true, Ordering::Release);
+            queue.forgotten += 1;
         }
-        self.length.store(waiting.len(), Ordering::Release);
+        self.publish(&queue);
     }
 
     /// True where the caller must start the worker.
     pub(crate) fn start(&self) -> bool {
-        !self.lock().is_empty() && !self.working.swap(true, Ordering::AcqRel)
+        self.len() > 0 && !self.working.swap(true, Ordering::AcqRel)
     }
 
-    /// Some of the keys that wait; none ends the work.
-    pub(crate) fn batch(&self, size: usize) -> Vec<(Key, Waiting)> {
-        let waiting = self.lock();
-        if waiting.is_empty() {
-            self.working.store(false, Ordering::Release);
+    /// What is to be done, up to so many keys at once.
+    pub(crate) fn work(&self, size: usize) -> Work {
+        let queue = self.lock();
+        if !queue.waiting.is_empty() {
+            let keys = queue.waiting.iter().take(size);
+            return Work::Keys(keys.map(|(key, waiting)| (key.clone(), *waiting)).collect());
         }
-        waiting.iter().take(size).map(|(key, waiting)| (key.clone(), *waiting)).collect()
+        if queue.forgotten > queue.swept {
+            return Work::Everything(queue.forgotten);
+        }
+        // Under the lock: what is added from now on starts the worker anew.
+        self.working.store(false, Ordering::Release);
+        Work::Nothing
     }
 
     /// A key whose invalidation was acknowledged.
     pub(crate) fn done(&self, key: &Key, acknowledged: Waiting) {
-        let mut waiting = self.lock();
-        if waiting.get(key).is_some_and(|waiting| waiting.added == acknowledged.added) {
-            waiting.remove(key);
+        let mut queue = self.lock();
+        if queue.waiting.get(key).is_some_and(|waiting| waiting.added == acknowledged.added) {
+            queue.waiting.remove(key);
         }
-        // Which keys did not fit is not known, so an overflow ends only with the process.
-        let length =
-            if self.overflowed.load(Ordering::Acquire) { waiting.len().max(1) } else { waiting.len() };
-        self.length.store(length, Ordering::Release);
+        self.publish(&queue);
+    }
+
+    /// Everything was invalidated since so many had found no room.
+    pub(crate) fn swept(&self, forgotten: u64) {
+        let mut queue = self.lock();
+        queue.swept = queue.swept.max(forgotten);
+        self.publish(&queue);
     }
 
     /// The worker is gone before its work was done.
@@ -91,8 +125,19 @@ impl Recovery {
         self.length.load(Ordering::Acquire)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether more invalidations have failed than can wait, so that nothing is served from the cache.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    fn publish(&self, queue: &Queue) {
+        let full = queue.forgotten > queue.swept;
+        self.full.store(full, Ordering::Release);
+        self.length.store(queue.waiting.len().max(usize::from(full)), Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,9 +152,16 @@ mod tests {
         key.finish()
     }
 
+    fn waiting(recovery: &Recovery) -> Vec<(Key, Waiting)> {
+        match recovery.work(usize::MAX) {
+            Work::Keys(keys) => keys,
+            Work::Nothing | Work::Everything(_) => Vec::new(),
+        }
+    }
+
     /// The worker's part: everything that waits is acknowledged.
     fn acknowledge(recovery: &Recovery) {
-        for (key, added) in recovery.batch(usize::MAX) {
+        for (key, added) in waiting(recovery) {
             recovery.done(&key, added);
         }
     }
@@ -121,11 +173,11 @@ mod tests {
         recovery.add(key(2), 0);
         assert!(recovery.start() && !recovery.start(), "one worker");
         assert!(recovery.covers(&key(1)) && !recovery.covers(&key(4)));
-        let first = recovery.batch(1);
-        recovery.done(&first[0].0, first[0].1);
-        assert!(!recovery.covers(&first[0].0) && recovery.len() == 1);
+        let first = waiting(&recovery).remove(0);
+        recovery.done(&first.0, first.1);
+        assert!(!recovery.covers(&first.0) && recovery.len() == 1);
         acknowledge(&recovery);
-        assert_eq!((recovery.len(), recovery.batch(9).len()), (0, 0));
+        assert_eq!((recovery.len(), recovery.work(9)), (0, Work::Nothing));
         recovery.add(key(1), 0);
         assert!(recovery.start(), "the worker has ended and is started again");
         recovery.abandoned();
@@ -136,7 +188,7 @@ mod tests {
     fn an_acknowledgement_is_not_of_a_later_failure() {
         let recovery = Recovery::default();
         recovery.add(key(1), 0);
-        let sent = recovery.batch(9);
+        let sent = waiting(&recovery);
         recovery.add(key(1), 0);
         recovery.done(&sent[0].0, sent[0].1);
         assert!(recovery.covers(&key(1)));
@@ -149,15 +201,29 @@ mod tests {
         let recovery = Recovery::default();
         recovery.add(key(1), 500);
         recovery.add(key(1), 0);
-        assert_eq!(recovery.batch(9)[0].1.hold, 500);
+        assert_eq!(waiting(&recovery)[0].1.hold, 500);
     }
 
     #[test]
-    fn a_queue_that_is_full_covers_everything_for_ever() {
+    fn a_queue_that_is_full_covers_everything_until_everything_was_invalidated() {
         let recovery = Recovery::default();
         (0..=CAPACITY).for_each(|number| recovery.add(key(number), 0));
-        assert!(recovery.covers(&key(CAPACITY + 7)));
+        assert!(recovery.covers(&key(CAPACITY + 7)) && recovery.is_full());
         acknowledge(&recovery);
-        assert!(recovery.covers(&key(0)));
+        assert!(recovery.covers(&key(0)) && recovery.len() == 1);
+        assert_eq!(recovery.work(9), Work::Everything(1));
+        recovery.swept(1);
+        assert!(!recovery.covers(&key(0)) && recovery.work(9) == Work::Nothing);
+    }
+
+    #[test]
+    fn what_finds_no_room_during_a_sweep_waits_for_the_next() {
+        let recovery = Recovery::default();
+        (0..=CAPACITY).for_each(|number| recovery.add(key(number), 0));
+        acknowledge(&recovery);
+        let Work::Everything(forgotten) = recovery.work(9) else { panic!("nothing is to be swept") };
+        (0..=CAPACITY).for_each(|number| recovery.add(key(number), 0));
+        recovery.swept(forgotten);
+        assert!(recovery.is_full());
     }
 }

@@ -95,6 +95,56 @@ both! {
     a_lease_ends;
     a_lease_is_renewed;
     a_value_takes_megabytes;
+    a_stale_value_stays_beside_the_lease_of_its_refresh;
+    all_entries_of_a_namespace_can_be_invalidated;
+}
+
+async fn a_stale_value_stays_beside_the_lease_of_its_refresh(store: &impl Store) {
+    let key = key();
+    let id = |lookup: &Lookup| match lookup {
+        Lookup::Value { value, lease, now } if *now >= value.fresh_until => {
+            Some((value.id, lease.map(|lease| lease.token)))
+        }
+        _ => None,
+    };
+    let short = Lifetime { fresh: 1, total: TTL };
+    let stale = Seal { value: Some(&7), id: A, lifetime: short, load: 1, fingerprint: Fingerprint(5) };
+    store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
+    store.fill(&key, A, &seal(&stale, 1 << 20).unwrap()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(id(&store.read(&key).await.unwrap()), Some((A, None)));
+    assert_eq!(store.acquire(&key, B, Seen::Keep(A), LEASE).await.unwrap(), Acquired::Granted);
+    assert_eq!(id(&store.read(&key).await.unwrap()), Some((A, Some(B))), "served while it is loaded anew");
+    for seen in [Seen::Keep(A), Seen::Drop(A), Seen::Nothing] {
+        let answer = store.acquire(&key, Token([3; 16]), seen, LEASE).await.unwrap();
+        assert!(matches!(answer, Acquired::Busy(lease) if lease.token == B), "{seen:?}: {answer:?}");
+    }
+    store.release(&key, B).await.unwrap();
+    assert_eq!(id(&store.read(&key).await.unwrap()), Some((A, None)), "it is still there");
+    assert_eq!(store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
+    assert_eq!(store.fill(&key, B, &sealed(B, 8, TTL)).await.unwrap(), Stored::Yes);
+    assert_eq!(number(&store.read(&key).await.unwrap()), Some(8));
+    let answer = store.acquire(&key, A, Seen::Keep(A), LEASE).await.unwrap();
+    assert!(matches!(answer, Acquired::Found(value) if value.id == B), "it is not refreshed twice");
+}
+
+async fn all_entries_of_a_namespace_can_be_invalidated(store: &impl Store) {
+    let space = key().to_string();
+    let inside = |name: &str| Key::raw(&format!("{space}:{name}"));
+    let neighbour = Key::raw(&format!("{space}1:value"));
+    let (value, lease, fence) = (inside("value"), inside("lease"), inside("fence"));
+    for key in [&value, &neighbour] {
+        store.acquire(key, A, Seen::Nothing, LEASE).await.unwrap();
+        store.fill(key, A, &sealed(A, 7, TTL)).await.unwrap();
+    }
+    store.acquire(&lease, A, Seen::Nothing, LEASE).await.unwrap();
+    store.begin(&fence, A, LEASE).await.unwrap();
+    store.invalidate_all(&format!("{space}:")).await.unwrap();
+    assert_eq!(store.read(&value).await.unwrap(), Lookup::Empty);
+    assert_eq!(store.fill(&lease, A, &sealed(A, 8, TTL)).await.unwrap(), Stored::Lost);
+    assert_eq!(store.read(&fence).await.unwrap(), Lookup::Fenced);
+    assert_eq!(store.end(&fence, A, Some(&sealed(A, 9, TTL))).await.unwrap(), Stored::Lost);
+    assert_eq!(number(&store.read(&neighbour).await.unwrap()), Some(7));
 }
 
 async fn a_lease_is_filled_once(store: &impl Store) {
@@ -338,6 +388,18 @@ async fn every_key_has_a_ttl() {
     assert!((1..=LEASE as i64).contains(&ttl(&key)));
     store.hold(&key, B, 2 * LEASE).await.unwrap();
     assert!(ttl(&key) > LEASE as i64, "the latest writer's");
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_foreign_keys_alone() {
+    let store = redis(&SERVER, true);
+    let space = key().to_string();
+    let (text, list) = (format!("{space}:text"), format!("{space}:list"));
+    SERVER.cli(&["SET", &text, "hello"]);
+    SERVER.cli(&["RPUSH", &list, "a"]);
+    store.invalidate_all(&format!("{space}:")).await.unwrap();
+    assert_eq!(SERVER.cli(&["GET", &text]), "hello");
+    assert_eq!(SERVER.cli(&["LLEN", &list]), "1");
 }
 
 #[tokio::test]

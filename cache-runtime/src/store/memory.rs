@@ -142,6 +142,12 @@ impl Store for MemoryStore {
         self.step(key, |entry, _| (entry.invalidate(), ()))
     }
 
+    async fn invalidate_all(&self, prefix: &str) -> Answer<()> {
+        let keys = self.entries.iter().map(|(key, _)| key);
+        let keys: Vec<Key> = keys.filter(|key| key.as_bytes().starts_with(prefix.as_bytes())).collect();
+        keys.iter().try_for_each(|key| self.step(key, |entry, _| (entry.invalidate(), ())))
+    }
+
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
         self.step(key, |entry, now| (entry.hold(now, token, hold), ()))
     }

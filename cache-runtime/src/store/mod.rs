@@ -91,6 +91,8 @@ pub(crate) trait Store {
     fn renew(&self, key: &Key, token: Token, lease: Millis) -> impl Future<Output = Answer<bool>> + Send;
     /// INVALIDATE: removes whatever is there but a fence.
     fn invalidate(&self, key: &Key) -> impl Future<Output = Answer<()>> + Send;
+    /// INVALIDATE for every entry whose key begins with `prefix`. What is no entry of ours stays.
+    fn invalidate_all(&self, prefix: &str) -> impl Future<Output = Answer<()>> + Send;
     /// INVALIDATE or END with a hold: nobody stores for so long.
     fn hold(&self, key: &Key, token: Token, hold: Millis) -> impl Future<Output = Answer<()>> + Send;
     /// BEGIN: a writer announces itself. Never sent twice with one token.
@@ -154,6 +156,10 @@ impl Store for AnyStore {
 
     async fn invalidate(&self, key: &Key) -> Answer<()> {
         each!(self, store => store.invalidate(key).await)
+    }
+
+    async fn invalidate_all(&self, prefix: &str) -> Answer<()> {
+        each!(self, store => store.invalidate_all(prefix).await)
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {

@@ -52,6 +52,10 @@ impl Store for Off {
         Err(StoreError::Off)
     }
 
+    async fn invalidate_all(&self, _: &str) -> Answer<()> {
+        Err(StoreError::Off)
+    }
+
     async fn hold(&self, _: &Key, _: Token, _: Millis) -> Answer<()> {
         Err(StoreError::Off)
     }

@@ -2,6 +2,8 @@
 
 use bb8_redis::redis::{self, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value as Reply};
 
+use futures_util::future::try_join_all;
+
 use super::{Answer, Lookup, Store};
 use crate::{
     Remaining,
@@ -70,15 +72,24 @@ impl RedisStore {
         key: &Key,
         arguments: impl Fn(&mut Cmd),
     ) -> Answer<T> {
+        self.run(step, key.as_bytes(), arguments).await
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        step: &'static Step,
+        key: &[u8],
+        arguments: impl Fn(&mut Cmd),
+    ) -> Answer<T> {
         let with_arguments = |mut cmd: Cmd| {
             arguments(&mut cmd);
             cmd
         };
-        let answer = self.lanes.query(|start| with_arguments(step.by_hash(key.as_bytes(), start))).await;
+        let answer = self.lanes.query(|start| with_arguments(step.by_hash(key, start))).await;
         match answer {
             // Not executed, so this is not a repetition.
             Err(StoreError::Refused(error)) if is_unknown_script(&error) => {
-                self.lanes.query(|start| with_arguments(step.by_text(key.as_bytes(), start))).await
+                self.lanes.query(|start| with_arguments(step.by_text(key, start))).await
             }
             answer => answer,
         }
@@ -136,6 +147,28 @@ impl Store for RedisStore {
 
     async fn invalidate(&self, key: &Key) -> Answer<()> {
         self.step(&scripts::INVALIDATE, key, |_| {}).await
+    }
+
+    async fn invalidate_all(&self, prefix: &str) -> Answer<()> {
+        // A namespace holds no character with a meaning in globs.
+        let pattern = format!("{prefix}*");
+        let mut cursor: u64 = 0;
+        loop {
+            let scan = self.lanes.query(|_| {
+                let mut cmd = redis::cmd("SCAN");
+                cmd.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1_000);
+                // Other types are none of ours.
+                cmd.arg("TYPE").arg("string");
+                cmd
+            });
+            let (next, keys): (u64, Vec<Vec<u8>>) = scan.await?;
+            let drops = keys.iter().map(|key| self.run::<()>(&scripts::DROP, key, |_| {}));
+            try_join_all(drops).await?;
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
