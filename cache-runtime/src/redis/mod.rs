@@ -1,5 +1,7 @@
-//! Redis: where it is (`config`), connections that are kept alive (`lanes`), the steps of the protocol (`scripts`).
+//! Redis: where it is (`config`), connections that are kept alive (`lanes`), what a
+//! server says of itself (`report`), the steps of the protocol (`scripts`).
 
 pub(crate) mod config;
 pub(crate) mod lanes;
+mod report;
 pub(crate) mod scripts;
