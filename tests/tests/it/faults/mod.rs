@@ -16,7 +16,10 @@ use std::{
 };
 
 use cache_runtime::{Cache, HealthState, cached, testing::server::RedisServer};
-use tokio::runtime::{Builder, Handle};
+use tokio::{
+    runtime::{Builder, Handle},
+    time::sleep,
+};
 
 use self::load::{Database, Load};
 use crate::support::eventually;
@@ -112,9 +115,7 @@ impl<'a> Fault<'a> {
         match self.effect {
             Effect::Breaks => self.breaker_opens(&cache).await,
             Effect::Hinders => {}
-            Effect::Nothing => {
-                assert!(is_in_use(&cache).await, "{}: {}", self.name, cache.health());
-            }
+            Effect::Nothing => eventually("it is in use", async || is_in_use(&cache).await).await,
         }
         eventually("many have called", async || load.calls() > before + 50).await;
         // Before the body and after it.
@@ -192,7 +193,10 @@ impl<'a> Fault<'a> {
             self.database.check_change(1).await;
         };
         cache.scope(calls).await;
+        // As long as it lasts: the next attempts to connect bring nothing.
+        sleep(Duration::from_millis(400)).await;
         let health = cache.health();
+        assert_eq!(health.state, HealthState::Disconnected, "{}: {health}", self.name);
         assert!(health.trouble.is_some(), "{}: {health}", self.name);
     }
 }
