@@ -90,8 +90,8 @@ impl<'a> Fault<'a> {
         let thread = format!("fault: {}", self.name);
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name(&thread).enable_all().build();
         runtime.unwrap().block_on(self.run(begin, end));
-        let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
-        let panics: Vec<_> = panics.iter().filter(|(of, _)| *of == thread).collect();
+        let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let panics: Vec<_> = panics.into_iter().filter(|(of, _)| *of == thread).collect();
         assert!(panics.is_empty(), "{panics:?}");
     }
 
