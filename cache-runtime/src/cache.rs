@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::Either;
 
 use crate::{
-    CacheBuilder, Entry, Error, ErrorKind, Report, Ttl,
+    BreakerState, CacheBuilder, Entry, Error, ErrorKind, Report, Ttl,
     ambient::{self, Deadline},
     domain::key::Key,
     engine::{Call, Engine, EngineRef, Site, SiteConfig, Target},
@@ -155,21 +155,30 @@ impl Cache {
     #[must_use]
     pub fn health(&self) -> Health {
         let engine = &self.0;
-        let (store, lanes, trouble) = match &engine.store {
-            AnyStore::Memory(_) => ("in process".to_owned(), None, None),
+        let (store, lanes, breaker, trouble) = match &engine.store {
+            AnyStore::Memory(_) => ("in process".to_owned(), None, BreakerState::Closed, None),
             AnyStore::Redis(store) => {
                 let lanes = store.lanes();
-                (format!("redis {}", lanes.address()), Some(lanes.up()), lanes.trouble())
+                let store = format!("redis {}", lanes.address());
+                (store, Some(lanes.up()), lanes.breaker(), lanes.trouble())
             }
-            AnyStore::Off(off) => ("off".to_owned(), Some((0, 0)), Some(off.reason.clone())),
+            AnyStore::Off(off) => {
+                ("off".to_owned(), Some((0, 0)), BreakerState::Open, Some(off.reason.clone()))
+            }
         };
+        let recovery_queue = engine.recovery.len();
         let state = match lanes {
-            None => HealthState::Connected,
-            Some((up, all)) if up == all && all > 0 => HealthState::Connected,
             Some((0, _)) => HealthState::Disconnected,
-            Some(_) => HealthState::Degraded,
+            None if recovery_queue == 0 => HealthState::Connected,
+            Some((up, all)) if up == all && recovery_queue == 0 => HealthState::Connected,
+            None | Some(_) => HealthState::Degraded,
         };
-        Health { state, store, recovery_queue: engine.recovery.len(), trouble }
+        let full = || {
+            let text =
+                "more invalidations have failed than can wait; nothing is served until they are made good";
+            engine.recovery.is_full().then(|| text.to_owned())
+        };
+        Health { state, store, breaker, recovery_queue, trouble: trouble.or_else(full) }
     }
 
     /// Waits for the first connection to Redis, at most for the budget of a call (100 ms).
@@ -246,7 +255,8 @@ impl fmt::Debug for Cache {
 pub enum HealthState {
     /// Fully.
     Connected,
-    /// Some connections to Redis are down.
+    /// In part: some connections to Redis are down, or the keys of invalidations that were not acknowledged are not
+    /// served.
     Degraded,
     /// Bodies run without the cache.
     Disconnected,
@@ -260,6 +270,8 @@ pub struct Health {
     pub state: HealthState,
     /// Where entries live: `in process`, `redis` with its address (no password), or `off`.
     pub store: String,
+    /// Whether calls go to Redis at all. Always closed in process.
+    pub breaker: BreakerState,
     /// Invalidations that Redis has not acknowledged yet.
     pub recovery_queue: usize,
     /// What is wrong.
@@ -274,6 +286,11 @@ impl fmt::Display for Health {
             HealthState::Disconnected => "disconnected",
         };
         write!(f, "{}, {state}", self.store)?;
+        match self.breaker {
+            BreakerState::Closed => {}
+            BreakerState::HalfOpen => f.write_str(", breaker half-open")?,
+            BreakerState::Open => f.write_str(", breaker open")?,
+        }
         if self.recovery_queue > 0 {
             write!(f, ", {} invalidations to repeat", self.recovery_queue)?;
         }

@@ -72,4 +72,5 @@ pub use crate::{
     entry::{Entry, PlainEntry, Remaining},
     error::{Error, ErrorKind},
     metrics::report::{Calls, FunctionReport, Report, TtlClassReport},
+    redis::lanes::BreakerState,
 };

@@ -4,12 +4,13 @@
 //! waits for nobody. While a lane is down its supervisor reconnects, with exponential backoff and for ever, and calls
 //! are refused at once where none is up: a lane that is down is the open state of the circuit breaker. A connection
 //! that breaks goes down immediately; one that does not answer goes down after a few timeouts, and comes back when a
-//! new connection answers.
+//! new connection answers. A server that serves nobody yet (it loads its data) or cannot be written to (a replica)
+//! counts as one that is out: else every call would wait for its refusals.
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,9 +28,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::config::RedisConfig;
+use super::{
+    config::RedisConfig,
+    report::{Report, is_of_server},
+};
 use crate::{
-    ambient::{self, Clock, Deadline},
+    ambient::{self, Clock, Deadline, Stopwatch},
     domain::entry::Millis,
     error::StoreError,
 };
@@ -65,10 +69,24 @@ pub(crate) struct Lanes {
     supervisors: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// The circuit breaker in front of Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// A connection is up: calls go to the server.
+    Closed,
+    /// None is up, and one is being tried in the background. Bodies run without the cache.
+    HalfOpen,
+    /// None is up. Bodies run without the cache.
+    Open,
+}
+
 /// One lane, up or down.
 #[derive(Debug)]
 struct Lane {
     live: ArcSwapOption<Live>,
+    /// Whether a connection is being tried.
+    trying: AtomicBool,
     timeouts: AtomicU32,
     /// The supervisor is to look at the lane now.
     broken: Notify,
@@ -148,6 +166,16 @@ impl Lanes {
         (self.lanes.iter().filter(|lane| lane.live().is_some()).count(), self.lanes.len())
     }
 
+    pub(crate) fn breaker(&self) -> BreakerState {
+        if self.lanes.iter().any(|lane| lane.live.load().is_some()) {
+            BreakerState::Closed
+        } else if self.lanes.iter().any(|lane| lane.trying.load(Ordering::Relaxed)) {
+            BreakerState::HalfOpen
+        } else {
+            BreakerState::Open
+        }
+    }
+
     /// Why a lane is down.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.lanes.iter().find_map(|lane| lock(&lane.trouble).clone())
@@ -221,6 +249,7 @@ impl Lane {
     fn new() -> Self {
         Self {
             live: ArcSwapOption::empty(),
+            trying: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
             broken: Notify::new(),
             tried: watch::Sender::new(false),
@@ -268,6 +297,11 @@ impl Lane {
             }
             return Err(StoreError::Timeout);
         }
+        if is_of_server(&error) {
+            // The command was not executed, and none will be before the server is another.
+            self.take_down(number);
+            return Err(StoreError::Refused(error));
+        }
         if error.is_io_error() || error.is_unrecoverable_error() {
             self.take_down(number);
             return Err(StoreError::Disconnected);
@@ -290,17 +324,23 @@ impl Supervisor {
         let mut backoff = FIRST_BACKOFF;
         let mut reported = false;
         loop {
-            match self.connect().await {
+            match self.try_to_connect().await {
                 Ok(live) => {
                     let number = live.number;
                     *lock(&self.lane.trouble) = None;
                     self.lane.set(live);
                     self.lane.tried.send_replace(true);
                     tracing::info!(redis = self.address, "connected to Redis");
-                    (backoff, reported) = (FIRST_BACKOFF, false);
+                    reported = false;
+                    let up = Stopwatch::start();
                     self.watch(number).await;
                     *lock(&self.lane.trouble) = Some("the connection was lost".to_owned());
                     tracing::warn!(redis = self.address, "lost the connection to Redis; running without it");
+                    if up.elapsed() >= LONGEST_BACKOFF {
+                        backoff = FIRST_BACKOFF;
+                        continue;
+                    }
+                    // One that breaks as soon as it is used is no better than one that is refused.
                 }
                 Err(error) => {
                     if !reported {
@@ -313,66 +353,73 @@ impl Supervisor {
                     }
                     *lock(&self.lane.trouble) = Some(error);
                     self.lane.tried.send_replace(true);
-                    let jitter = ambient::random().mul_add(0.2, 0.8);
-                    ambient::sleep(backoff.mul_f64(jitter)).await;
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
                 }
             }
+            let jitter = ambient::random().mul_add(0.2, 0.8);
+            ambient::sleep(backoff.mul_f64(jitter)).await;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
         }
+    }
+
+    async fn try_to_connect(&self) -> Result<Live, String> {
+        self.lane.trying.store(true, Ordering::Relaxed);
+        let attempt = self.connect().await;
+        self.lane.trying.store(false, Ordering::Relaxed);
+        attempt
     }
 
     async fn connect(&self) -> Result<Live, String> {
         let connecting = async {
-            let connection = self.pool.dedicated_connection().await?;
+            let connection = self.pool.dedicated_connection().await.map_err(|error| error.to_string())?;
             self.greet(connection).await
         };
-        match Deadline::after(CONNECT).bound(connecting).await {
-            Some(Ok(live)) => Ok(live),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err(format!("no answer within {CONNECT:?}")),
-        }
+        let connected = Deadline::after(CONNECT).bound(connecting).await;
+        connected.unwrap_or_else(|| Err(format!("no answer within {CONNECT:?}")))
     }
 
-    /// Learns the server's start and clock before the first command of anybody else is sent.
-    async fn greet(&self, mut connection: MultiplexedConnection) -> Result<Live, RedisError> {
+    /// Learns the server's state, start and clock before the first command of anybody else is sent.
+    async fn greet(&self, mut connection: MultiplexedConnection) -> Result<Live, String> {
+        let report = self.report(&mut connection).await.map_err(|error| error.to_string())?;
+        if let Some(report) = &report {
+            report.fit()?;
+        }
         // The time last: were it asked for first, a second that ticks in between would put the start too early.
-        let uptime = self.uptime(&mut connection).await?;
-        let now = time(&mut connection).await?;
+        let now = time(&mut connection).await.map_err(|error| error.to_string())?;
         self.set_offset(now);
         // Both are whole seconds: one more is certainly not before the start.
-        let server_start = uptime.map_or(0, |uptime| (now.0.saturating_sub(uptime) + 1) * 1_000);
+        let start = |report: Report| (now.0.saturating_sub(report.uptime()) + 1) * 1_000;
+        let server_start = report.filter(|_| !self.trust_snapshots).map_or(0, start);
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Live { connection, server_start, number })
     }
 
-    /// Whole seconds since the server's start; `None` where what was written before it is believed.
-    async fn uptime(&self, connection: &mut MultiplexedConnection) -> Result<Option<u64>, RedisError> {
-        if self.trust_snapshots {
-            return Ok(None);
-        }
-        let info: String = match redis::cmd("INFO").arg("server").query_async(connection).await {
+    /// What the server says of itself; `None` where it does not tell us.
+    async fn report(&self, connection: &mut MultiplexedConnection) -> Result<Option<Report>, RedisError> {
+        match redis::cmd("INFO").query_async(connection).await {
+            Ok(report) => Ok(Some(Report::new(report))),
             Err(error) if error.code() == Some("NOPERM") => {
-                tracing::warn!(
-                    redis = self.address,
-                    "no permission for INFO: entries that a restart brings back from a snapshot are believed"
-                );
-                return Ok(None);
+                if !self.trust_snapshots {
+                    tracing::warn!(
+                        redis = self.address,
+                        "no permission for INFO: entries that a restart brings back from a snapshot are believed"
+                    );
+                }
+                Ok(None)
             }
-            answer => answer?,
-        };
-        let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"));
-        Ok(Some(uptime.and_then(|uptime| uptime.trim().parse().ok()).unwrap_or(0)))
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns when the lane is down.
     async fn watch(&self, number: u64) {
         loop {
             let broken = Deadline::after(HEARTBEAT).bound(self.lane.broken.notified()).await;
-            let Some(mut live) = self.lane.live().filter(|live| broken.is_none() && live.number == number)
-            else {
-                return;
-            };
+            let Some(mut live) = self.lane.live().filter(|live| live.number == number) else { return };
+            if broken.is_some() {
+                // Of the connection before: this one is up.
+                continue;
+            }
             let answer = time(&mut live.connection).await;
             if let Ok(time) = self.lane.judge(number, answer) {
                 self.set_offset(time);
@@ -418,3 +465,6 @@ impl bb8::ManageConnection for Connector {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(all(test, unix, feature = "testing"))]
+mod tests;

@@ -1,19 +1,13 @@
 //! What a call asks of Redis, to the command; and how often it waits for an answer.
 
-use std::{
-    collections::BTreeMap,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use cache_runtime::{Cache, cached, testing::server::RedisServer};
 
-use crate::support::{Runs, wait_until_its_start_is_past};
+use crate::{
+    proxy::Proxy,
+    support::{Runs, wait_until_its_start_is_past},
+};
 
 #[cached(ttl = "STANDARD", key = "user:<id>", skip = [runs])]
 async fn get_user(id: u64, runs: &Runs) -> u64 {
@@ -34,57 +28,6 @@ async fn update_user(id: u64) -> u64 {
 #[cached(invalidates = [get_user(id)])]
 async fn delete_user(id: u64) {}
 
-/// A proxy in front of a server that counts how often the client speaks after the server has answered.
-struct Proxy {
-    url: String,
-    turns: Arc<AtomicU64>,
-}
-
-impl Proxy {
-    /// Accepts one connection: the cache has one lane.
-    fn start(server: &RedisServer) -> Self {
-        let address = server.url().trim_start_matches("redis://").trim_end_matches('/').to_owned();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let url = format!("redis://{}", listener.local_addr().unwrap());
-        let turns = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&turns);
-        std::thread::spawn(move || {
-            let (client, _) = listener.accept().unwrap();
-            let upstream = TcpStream::connect(address.split('/').next().unwrap()).unwrap();
-            let answered = Arc::new(AtomicBool::new(true));
-            let back = {
-                let (upstream, client) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
-                let answered = Arc::clone(&answered);
-                std::thread::spawn(move || copy(upstream, client, |_| answered.store(true, Ordering::SeqCst)))
-            };
-            copy(client, upstream, |bytes| {
-                // The heartbeat of the lane asks for the time, and is none of the call's.
-                let heartbeat = bytes.windows(4).any(|window| window == b"TIME");
-                if !heartbeat && answered.swap(false, Ordering::SeqCst) {
-                    counted.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-            back.join().unwrap();
-        });
-        Self { url, turns }
-    }
-}
-
-fn copy(mut from: TcpStream, mut to: TcpStream, mut seen: impl FnMut(&[u8])) {
-    from.set_nodelay(true).unwrap();
-    to.set_nodelay(true).unwrap();
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(length) = from.read(&mut buffer)
-        && length > 0
-    {
-        seen(&buffer[..length]);
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
-    drop(to.shutdown(std::net::Shutdown::Both));
-}
-
 /// The commands of a call without those that scripts run, and its round trips.
 async fn cost<T>(
     server: &RedisServer,
@@ -93,9 +36,9 @@ async fn cost<T>(
 ) -> (BTreeMap<String, u64>, u64) {
     // The heartbeat of the lane, every second, shall not fall into the measurement.
     server.reset_counts();
-    let before = proxy.turns.load(Ordering::SeqCst);
+    let before = proxy.turns();
     call.await;
-    let turns = proxy.turns.load(Ordering::SeqCst) - before;
+    let turns = proxy.turns() - before;
     let mut counts = server.command_counts();
     counts.remove("time");
     (counts, turns)
@@ -110,7 +53,7 @@ async fn a_call_costs_what_the_documentation_says() {
     let server = RedisServer::builder().tcp().start();
     wait_until_its_start_is_past(&server);
     let proxy = Proxy::start(&server);
-    let builder = Cache::builder().redis(&proxy.url).unwrap();
+    let builder = Cache::builder().redis(&proxy.url()).unwrap();
     let cache = builder.lanes(1).budget(Duration::from_secs(5)).build().unwrap();
     cache
         .scope(async {

@@ -12,10 +12,10 @@ if #others == #entry.writers then
   put_fence(entry.created, others, true)
 elseif #others > 0 then
   put_fence(entry.created, others, entry.shared)
-elseif entry.shared or ARGV[3] == '' then
-  redis.call('DEL', key)
-else
-  put_value(ARGV[3])
+elseif not entry.shared and ARGV[3] ~= '' and pcall(put_value, ARGV[3]) then
   return 1
+else
+  -- Also where the server has no memory for the value: the fence goes.
+  redis.call('DEL', key)
 end
 return 0

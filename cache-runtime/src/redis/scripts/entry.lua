@@ -54,6 +54,14 @@ local function put(raw, deadline)
   redis.call('SET', key, raw, 'PX', string.format('%.0f', math.max(1, deadline - now)))
 end
 
+-- A server that is out of memory refuses SET, but neither DEL nor what a script does after it. What a writer must not
+-- leave as it is goes in any case.
+local function put_anyhow(raw, deadline)
+  if pcall(put, raw, deadline) then return end
+  redis.call('DEL', key)
+  put(raw, deadline)
+end
+
 local function header(kind, created, lease)
   return struct.pack('>BBI8I8c16I8', FORMAT, kind, created, created,
     lease and lease.token or NONE, lease and lease.deadline or 0)
@@ -82,7 +90,7 @@ local function put_fence(created, writers, shared)
     parts[#parts + 1] = struct.pack('>c16I8', writer.token, writer.deadline)
     deadline = math.max(deadline, writer.deadline)
   end
-  put(table.concat(parts), deadline)
+  put_anyhow(table.concat(parts), deadline)
 end
 
 -- Adds a writer: the step that BEGIN and a hold share.

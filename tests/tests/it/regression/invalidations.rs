@@ -1,66 +1,15 @@
 use std::{
-    io::{Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
-    },
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
     time::{Duration, Instant},
 };
 
 use cache_runtime::{Cache, HealthState, cached, testing::server::RedisServer};
 use tokio::time::sleep;
 
-use crate::support::{Runs, eventually, wait_until_its_start_is_past};
-
-/// A proxy that holds scripts back while it is told to, or delays everything; look-ups pass.
-struct Proxy {
-    url: String,
-    holds: Arc<AtomicBool>,
-    delay: Arc<AtomicU64>,
-}
-
-impl Proxy {
-    fn start(server: &RedisServer) -> Self {
-        let address = server.url().trim_start_matches("redis://").trim_end_matches('/').to_owned();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let url = format!("redis://{}", listener.local_addr().unwrap());
-        let (holds, delay) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let proxy = Self { url, holds: Arc::clone(&holds), delay: Arc::clone(&delay) };
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let Ok(client) = client else { break };
-                let Ok(server) = TcpStream::connect(&address) else { continue };
-                let (back, front) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                std::thread::spawn(move || pump(back, front, |_| {}));
-                let (holds, delay) = (Arc::clone(&holds), Arc::clone(&delay));
-                std::thread::spawn(move || {
-                    pump(client, server, |bytes| {
-                        let is_script = bytes.windows(4).any(|window| window == b"EVAL");
-                        while is_script && holds.load(SeqCst) {
-                            std::thread::sleep(Duration::from_millis(1));
-                        }
-                        std::thread::sleep(Duration::from_millis(delay.load(SeqCst)));
-                    });
-                });
-            }
-        });
-        proxy
-    }
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream, mut before: impl FnMut(&[u8])) {
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(length) = from.read(&mut buffer)
-        && length > 0
-    {
-        before(&buffer[..length]);
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
-    drop(to.shutdown(Shutdown::Both));
-}
+use crate::{
+    proxy::Proxy,
+    support::{Runs, eventually, wait_until_its_start_is_past},
+};
 
 /// The caller's budget ended before the steps had noted that they were not acknowledged: the next read in the same
 /// process got the old value, in 15 of 15 rounds.
@@ -77,10 +26,10 @@ async fn a_write_that_was_not_acknowledged_is_covered_when_it_returns() {
     let server = RedisServer::builder().tcp().start();
     wait_until_its_start_is_past(&server);
     let proxy = Proxy::start(&server);
-    let cache = Cache::connect(&proxy.url).unwrap();
+    let cache = Cache::connect(&proxy.url()).unwrap();
     let rounds = async {
         for id in 0..10 {
-            proxy.holds.store(false, SeqCst);
+            proxy.hold_scripts(false);
             eventually("the cache is in use", async || {
                 get(id).await;
                 let health = cache.health();
@@ -89,10 +38,10 @@ async fn a_write_that_was_not_acknowledged_is_covered_when_it_returns() {
                     && get::entry(&id).peek().await.is_some()
             })
             .await;
-            proxy.holds.store(true, SeqCst);
+            proxy.hold_scripts(true);
             put(id).await;
             assert_eq!(get(id).await, ROW.load(SeqCst), "round {id}");
-            proxy.holds.store(false, SeqCst);
+            proxy.hold_scripts(false);
             sleep(Duration::from_millis(150)).await;
         }
     };
@@ -124,7 +73,7 @@ async fn a_write_that_never_began_leaves_no_fence() {
     let server = RedisServer::builder().tcp().start();
     wait_until_its_start_is_past(&server);
     let proxy = Proxy::start(&server);
-    let cache = Cache::builder().redis(&proxy.url).unwrap().lanes(1).build().unwrap();
+    let cache = Cache::builder().redis(&proxy.url()).unwrap().lanes(1).build().unwrap();
     let runs = Runs::default();
     let is_stored = async || {
         get(&runs).await;
@@ -135,10 +84,10 @@ async fn a_write_that_never_began_leaves_no_fence() {
             eventually("the cache is in use", is_stored).await;
             put().await;
             get::entry().invalidate().await;
-            proxy.delay.store(40, SeqCst);
+            proxy.delay(Duration::from_millis(40));
             assert!(tokio::time::timeout(Duration::from_millis(20), put()).await.is_err());
             sleep(Duration::from_millis(300)).await;
-            proxy.delay.store(0, SeqCst);
+            proxy.delay(Duration::ZERO);
             sleep(Duration::from_millis(300)).await;
             let started = Instant::now();
             eventually("it is stored again", is_stored).await;

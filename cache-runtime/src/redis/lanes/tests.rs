@@ -1,0 +1,64 @@
+use super::*;
+use crate::testing::server::RedisServer;
+
+fn lanes(server: &RedisServer) -> Lanes {
+    let config = LanesConfig {
+        redis: RedisConfig::from_url(&server.url(), "the server").expect("a URL"),
+        lanes: 2,
+        budget: Duration::from_millis(100),
+        trust_snapshots: true,
+    };
+    Lanes::new(config).expect("a client")
+}
+
+async fn ping(lanes: &Lanes) -> Result<String, StoreError> {
+    lanes.query(|_| redis::cmd("PING")).await
+}
+
+async fn eventually(lanes: &Lanes, expected: BreakerState) {
+    let started = Stopwatch::start();
+    while lanes.breaker() != expected {
+        assert!(started.elapsed() < Duration::from_secs(20), "never {expected:?}, but {lanes:?}");
+        ambient::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A server that hangs takes the connect, so that its state of being tried can be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_breaker_opens_half_opens_and_closes() {
+    let server = RedisServer::start();
+    let lanes = lanes(&server);
+    eventually(&lanes, BreakerState::Closed).await;
+    ping(&lanes).await.expect("it answers");
+
+    server.pause();
+    eventually(&lanes, BreakerState::HalfOpen).await;
+    eventually(&lanes, BreakerState::Open).await;
+    assert!(matches!(ping(&lanes).await, Err(StoreError::Disconnected)));
+    eventually(&lanes, BreakerState::HalfOpen).await;
+    assert!(matches!(ping(&lanes).await, Err(StoreError::Disconnected)), "nobody waits for the attempt");
+
+    server.resume();
+    eventually(&lanes, BreakerState::Closed).await;
+    ping(&lanes).await.expect("it answers again");
+}
+
+/// The end of a connection that was noticed twice is not the end of the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_connection_is_not_of_the_next_one() {
+    let server = RedisServer::start();
+    let lanes = lanes(&server);
+    assert!(lanes.connected().await);
+    let numbers = || lanes.lanes.iter().filter_map(|lane| Some(lane.live()?.number)).collect::<Vec<_>>();
+    let before = numbers();
+    assert_eq!(before.len(), 2);
+    lanes.lanes.iter().for_each(|lane| lane.broken.notify_one());
+    ambient::sleep(Duration::from_millis(500)).await;
+    assert_eq!(numbers(), before);
+}
+
+#[test]
+fn the_breaker_is_open_where_nothing_is_tried() {
+    let server = RedisServer::start();
+    assert_eq!(lanes(&server).breaker(), BreakerState::Open);
+}
