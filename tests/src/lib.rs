@@ -1,1 +1,3 @@
-//! Integration tests of the workspace: see `tests/`.
+//! Integration tests of the workspace: see `tests/`. Here is what the processes in `src/bin` share.
+
+pub mod worker;
