@@ -77,6 +77,14 @@ impl Worker {
         }
     }
 
+    /// All lines with this word that came before what was asked for last.
+    pub(crate) fn unread(&mut self, word: &str) -> Vec<String> {
+        let (asked, others): (VecDeque<String>, _) =
+            self.unread.drain(..).partition(|line| line.starts_with(word));
+        self.unread = others;
+        asked.iter().map(|line| line[word.len()..].trim_start().to_owned()).collect()
+    }
+
     /// Ends it at once (SIGKILL).
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
