@@ -105,7 +105,9 @@ mod tests {
     #[test]
     fn the_readme_has_every_section() {
         let readme = include_str!("../README.md");
-        for name in ["redis_hit", "in_process_hit", "key", "allocations", "compile_time"] {
+        for name in
+            ["redis_hit", "in_process_hit", "key", "allocations", "outage", "stampede", "compile_time"]
+        {
             assert!(replace(readme, name, "").is_some(), "{name}");
         }
     }

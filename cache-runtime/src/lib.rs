@@ -47,6 +47,9 @@ mod engine;
 mod entry;
 mod error;
 mod flight;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod metrics;
 mod redis;
 pub mod registry;

@@ -1,1 +1,4 @@
-//! Integration tests of the workspace: see `tests/`.
+//! Integration tests of the workspace: see `tests/`. Here is what the processes in `src/bin` share.
+
+pub mod deploy;
+pub mod worker;

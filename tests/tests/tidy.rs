@@ -14,7 +14,7 @@ const RINGS: [&[&str]; 7] = [
     &["store", "flight"],
     &["engine"],
     &["cache", "registry", "builder", "entry"],
-    &["testing", "__private"],
+    &["testing", "__private", "fuzz"],
 ];
 
 /// Rings whose modules may know each other.

@@ -23,8 +23,8 @@
 //! 18   1    shared
 //! 19  24    for each writer: token, deadline
 //! ```
-//! Numbers are big-endian, times and durations milliseconds. A reader that meets another first byte (another
-//! version, another program) sees a miss.
+//! Numbers are big-endian, times and durations milliseconds; one of 2^53 or more is damage. A reader that meets another
+//! first byte (another version, another program) sees a miss.
 
 use bytes::{Buf as _, Bytes};
 
@@ -43,6 +43,8 @@ const CRC: usize = 4;
 const PAYLOAD: usize = 52;
 const MESSAGEPACK: u8 = 1;
 const NEGATIVE: u8 = 1;
+/// Lua has no exact numbers from here on, and no clock shows such a time.
+const TOO_LARGE: Millis = 1 << 53;
 
 /// The bytes of a value from its checksum on, and what they say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +135,8 @@ pub(crate) fn parse(bytes: Vec<u8>) -> Parsed {
 
 fn read(bytes: Vec<u8>) -> Option<Parsed> {
     let created = Millis::from_be_bytes(array(&bytes, 2)?);
-    if bytes[0] != FORMAT || created != Millis::from_be_bytes(array(&bytes, 10)?) {
+    let again = Millis::from_be_bytes(array(&bytes, 10)?);
+    if bytes[0] != FORMAT || created != again || created >= TOO_LARGE {
         return None;
     }
     let entry = match bytes[1] {
@@ -175,7 +178,9 @@ fn lease(bytes: &[u8]) -> Option<Lease> {
 
 fn at(bytes: &[u8], start: usize) -> Option<Lease> {
     let token = Token(array(bytes, start)?);
-    Some(Lease { token, until: Millis::from_be_bytes(array(bytes, start + 16)?) })
+    let until = Millis::from_be_bytes(array(bytes, start + 16)?);
+    // Long past, as it is to the scripts.
+    Some(Lease { token, until: if until < TOO_LARGE { until } else { 0 } })
 }
 
 fn array<const N: usize>(bytes: &[u8], start: usize) -> Option<[u8; N]> {

@@ -74,4 +74,6 @@ pub(crate) fn negative<V: DeserializeOwned>() -> Option<V> {
 }
 
 #[cfg(test)]
+pub(crate) mod damage;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{envelope::Parsed, *};
+use super::{damage::Damage, envelope::Parsed, *};
 use crate::domain::entry::{Entry, Lease, Value};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +93,96 @@ proptest! {
         bytes.extend(created);
         bytes.extend(rest);
         prop_assert!(value_in(envelope::parse(bytes)).is_none());
+    }
+}
+
+/// The bytes of a lease, and of a fence of two writers, as the scripts write them.
+fn without_value() -> [Vec<u8>; 2] {
+    let start = |kind| {
+        let created = 1_000_u64.to_be_bytes();
+        [&[0xC1, kind][..], &created, &created].concat()
+    };
+    let writer = |token: u8| [&[token; 16][..], &9_000_u64.to_be_bytes()].concat();
+    [[start(0x11), writer(1)].concat(), [start(0x44), vec![0], writer(1), writer(2)].concat()]
+}
+
+/// Types that differ in everything that MessagePack knows.
+fn open_as_anything(body: &Body) -> usize {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "what is decoded is not looked at")]
+    enum Choice {
+        Unit,
+        One(u8),
+        Named { first: String },
+    }
+    fn opens<V: DeserializeOwned>(body: &Body) -> usize {
+        usize::from(open::<V>(body).is_some())
+    }
+    opens::<User>(body)
+        + opens::<u64>(body)
+        + opens::<(i8, f32)>(body)
+        + opens::<String>(body)
+        + opens::<Vec<Option<bool>>>(body)
+        + opens::<std::collections::BTreeMap<String, Vec<u8>>>(body)
+        + opens::<Choice>(body)
+        + opens::<Tree>(body)
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "what is decoded is not looked at")]
+struct Tree(Vec<Tree>);
+
+/// A body whose checksum is right, whatever its payload is.
+fn sealed_payload(payload: &[u8]) -> Body {
+    let lifetime = Lifetime { fresh: 1, total: 1 };
+    let header = Header { negative: false, fingerprint: Fingerprint(0), id: Token::NONE, lifetime, load: 0 };
+    let mut bytes = header.start();
+    bytes.extend_from_slice(payload);
+    Body::close(header, bytes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_value_is_a_miss_or_the_value(user in user(), leased in any::<bool>(), damages in Damage::some()) {
+        let lease = leased.then_some(Lease { token: Token([3; 16]), until: 77 });
+        let sealed = sealed(Some(&user));
+        let bytes = Damage::all(&damages, stored(1_000, lease, &sealed));
+        if let Some((value, _)) = value_in(envelope::parse(bytes)) {
+            // The first 42 bytes are outside of the checksum; in them only the lease is not written twice.
+            prop_assert_eq!(&value.body, &sealed.body);
+            prop_assert_eq!(open::<User>(&value.body), Some(user));
+        }
+    }
+
+    #[test]
+    fn a_damaged_lease_or_fence_is_never_a_value(fence in any::<bool>(), damages in Damage::some()) {
+        let bytes = Damage::all(&damages, without_value()[usize::from(fence)].clone());
+        prop_assert!(value_in(envelope::parse(bytes)).is_none());
+    }
+
+    #[test]
+    fn a_damaged_payload_with_a_right_checksum_is_decoded_or_refused(user in user(), damages in Damage::some()) {
+        let payload = Damage::all(&damages, sealed(Some(&user)).body.payload().to_vec());
+        open_as_anything(&sealed_payload(&payload));
+    }
+
+    #[test]
+    fn any_payload_with_a_right_checksum_is_decoded_or_refused(payload in proptest::collection::vec(any::<u8>(), 0..60)) {
+        open_as_anything(&sealed_payload(&payload));
+    }
+}
+
+/// Neither the stack nor the memory follows what a payload claims.
+#[test]
+fn a_payload_that_claims_too_much_is_refused() {
+    let deep = vec![0x91; 100_000];
+    let endless = [0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0];
+    let long_text = [0xdb, 0xff, 0xff, 0xff, 0xff, b'x'];
+    let wide_map = [0xdf, 0xff, 0xff, 0xff, 0xff, 0xa1, b'x'];
+    for payload in [&deep[..], &endless, &long_text, &wide_map] {
+        assert_eq!(open_as_anything(&sealed_payload(payload)), 0, "{:02x?}", &payload[..6]);
     }
 }
 

@@ -477,3 +477,136 @@ async fn a_value_from_before_the_restart_is_void() {
     assert_eq!(store.read(&key).await.unwrap(), Lookup::Empty);
     assert_eq!(store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
 }
+
+/// Every step over bytes that somebody has damaged: none fails, and each does what the table says of what is left.
+mod damaged {
+    use super::*;
+    use crate::{
+        codec::{
+            damage::Damage,
+            envelope::{Body, Parsed, parse},
+        },
+        domain::entry::Entry,
+        error::StoreError,
+    };
+
+    const C: Token = Token([3; 16]);
+
+    const STEPS: [Move; 13] = [
+        Move::Acquire(C, Seen::Nothing),
+        Move::Acquire(A, Seen::Nothing),
+        Move::Acquire(C, Seen::Drop(A)),
+        Move::Acquire(C, Seen::Keep(A)),
+        Move::Fill(A),
+        Move::Fill(B),
+        Move::Release(B),
+        Move::Renew(A),
+        Move::Invalidate,
+        Move::Hold(C),
+        Move::Begin(C),
+        Move::End(A, true),
+        Move::End(B, false),
+    ];
+
+    /// Bytes of each state, as the scripts have written them.
+    async fn originals(store: &RedisStore) -> Vec<Vec<u8>> {
+        let [leased, stored, both, fenced, shared] = [(); 5].map(|()| key());
+        for key in [&leased, &stored, &both] {
+            store.acquire(key, A, Seen::Nothing, LEASE).await.unwrap();
+        }
+        for key in [&stored, &both] {
+            store.fill(key, A, &sealed(A, 7, TTL)).await.unwrap();
+        }
+        store.acquire(&both, B, Seen::Keep(A), LEASE).await.unwrap();
+        for (key, token) in [(&fenced, A), (&shared, A), (&shared, B)] {
+            store.begin(key, token, LEASE).await.unwrap();
+        }
+        let bytes = |key: Key| SERVER.command(&[b"GET".as_slice(), key.as_bytes()]);
+        [leased, stored, both, fenced, shared].map(bytes).into()
+    }
+
+    /// What the table says of a step, in the words of [`answer`], and the state afterwards.
+    fn expected(entry: Entry<Body>, step: Move, now: Millis) -> (String, Entry<Body>) {
+        let body = |token, number| {
+            let sealed = sealed(token, number, TTL);
+            (sealed.lifetime, sealed.body)
+        };
+        match step {
+            Move::Acquire(token, seen) => {
+                let (entry, answer) = entry.acquire(now, token, seen, LEASE);
+                let answer = match answer {
+                    Acquired::Busy(lease) => format!("busy {:?}", lease.token),
+                    Acquired::Found(value) => format!("found {:?} {:?}", value.id, open::<u32>(&value.body)),
+                    other @ (Acquired::Granted | Acquired::Fenced) => format!("{other:?}"),
+                };
+                (answer, entry)
+            }
+            Move::Fill(token) => {
+                let (lifetime, body) = body(token, 7);
+                let (entry, stored) = entry.fill(now, token, lifetime, body);
+                (format!("{stored:?}"), entry)
+            }
+            Move::Release(token) => ("()".to_owned(), entry.release(token)),
+            Move::Renew(token) => {
+                let (entry, standing) = entry.renew(now, token, LEASE);
+                (format!("{standing:?}"), entry)
+            }
+            Move::Invalidate => ("()".to_owned(), entry.invalidate()),
+            Move::Hold(token) => ("()".to_owned(), entry.hold(now, token, LEASE)),
+            Move::Begin(token) => ("()".to_owned(), entry.begin(now, token, LEASE)),
+            Move::End(token, stores) => {
+                let (entry, stored) = entry.end(now, token, stores.then(|| body(token, 8)));
+                (format!("{stored:?}"), entry)
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_are_to_every_script_what_they_are_to_the_table() {
+        let store = redis(&SERVER, true);
+        let originals = originals(&store).await;
+        let mut runner = TestRunner::default();
+        for round in 0..500 {
+            let damages = Damage::some().new_tree(&mut runner).expect("some").current();
+            let mut bytes = originals[round % originals.len()].clone();
+            if round % 4 == 0 {
+                // It is written twice, so nothing else gets past the first look.
+                let (at, bit) = (0_usize..8, 0_u8..8).new_tree(&mut runner).expect("one").current();
+                bytes[2 + at] ^= 1 << bit;
+                bytes[10 + at] ^= 1 << bit;
+            }
+            let bytes = Damage::all(&damages, bytes);
+            check(&store, &bytes).await;
+        }
+    }
+
+    async fn check(store: &RedisStore, bytes: &[u8]) {
+        for step in STEPS {
+            let key = key();
+            SERVER.command::<()>(&[b"SET".as_slice(), key.as_bytes(), bytes, b"PX", b"60000"]);
+            let parsed = parse(bytes.to_vec());
+            if let (Parsed::Damaged(_), Move::Acquire(token, seen)) = (&parsed, step) {
+                // The scripts do not check the body of a value: whoever reads it does.
+                let answer = store.acquire(&key, token, seen, LEASE).await;
+                let refused = matches!(answer, Err(StoreError::Damaged));
+                assert!(
+                    refused || !matches!(answer.unwrap(), Acquired::Found(_)),
+                    "{step:?} over {bytes:02x?}"
+                );
+                continue;
+            }
+            // Fails where the script does.
+            let answered = answer(store, &key, step).await;
+            let found = state(&store.read(&key).await.unwrap());
+            let Parsed::Entry(entry) = parsed else {
+                let ours = matches!(step, Move::Fill(_) | Move::End(_, true)) && answered == "Yes";
+                assert!(ours || !found.contains("Some"), "{step:?} over {bytes:02x?}: {found}");
+                continue;
+            };
+            let now = store.now();
+            let (answer, entry) = expected(entry.settle(now, 0), step, now);
+            let state = state(&Lookup::of(Parsed::Entry(entry), now, 0));
+            assert_eq!((answered, found), (answer, state), "{step:?} over {bytes:02x?}");
+        }
+    }
+}

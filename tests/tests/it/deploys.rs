@@ -1,9 +1,14 @@
 //! Two versions of a service on one Redis: misses, never garbage.
 
+use std::collections::BTreeMap;
+
 use cache_runtime::{Cache, cached};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{SERVER, both, on_redis};
+use crate::{
+    support::{SERVER, both, namespace, on_redis},
+    worker::Worker,
+};
 
 /// One version of a service: its own `User`, under the same key.
 macro_rules! service {
@@ -122,4 +127,146 @@ async fn foreign_values_are_misses() {
         })
         .await;
     assert!(cache.report().function("get").is_some_and(|row| row.decode_failures >= 2));
+}
+
+/// Two binaries on one Redis: `src/bin/deploy_*.rs`.
+struct Deploy {
+    old: Worker,
+    new: Worker,
+}
+
+impl Deploy {
+    fn start(new: &str) -> Self {
+        let namespace = namespace();
+        let start = |program| Worker::start(program, &namespace, &[], &[]);
+        Self { old: start(env!("CARGO_BIN_EXE_deploy_old")), new: start(new) }
+    }
+}
+
+fn get(worker: &mut Worker, function: &str) -> String {
+    worker.tell(&format!("get {function}"));
+    worker.next("got")
+}
+
+fn write(worker: &mut Worker, function: &str) {
+    worker.tell(&format!("write {function}"));
+    assert_eq!(worker.next("wrote"), "true");
+}
+
+/// What each binary may see behind a function: its own value, and the other's where it reads right by the names.
+const SEEN: [(&str, &[&str], &[&str]); 7] = [
+    (
+        "added",
+        &["Added { first: \"old\" }", "Added { first: \"new\" }"],
+        &["Added { first: \"new\", city: \"new\" }"],
+    ),
+    (
+        "removed",
+        &["Removed { first: \"old\", age: 1 }"],
+        &["Removed { first: \"new\" }", "Removed { first: \"old\" }"],
+    ),
+    (
+        "renamed",
+        &["Renamed { first: \"old\", last: \"old\" }"],
+        &["Renamed { given: \"new\", last: \"new\" }"],
+    ),
+    ("retyped", &["Retyped { first: \"old\", age: 1 }"], &["Retyped { first: \"new\", age: \"2\" }"]),
+    (
+        "reordered",
+        &[
+            "Reordered { first: \"old first\", last: \"old last\" }",
+            "Reordered { first: \"new first\", last: \"new last\" }",
+        ],
+        &[
+            "Reordered { last: \"new last\", first: \"new first\" }",
+            "Reordered { last: \"old last\", first: \"old first\" }",
+        ],
+    ),
+    ("reshaped", &["Reshaped { first: \"old\" }"], &["Named { first: \"new\" }"]),
+    ("versioned", &["Wait { length: 30 }"], &["Wait { length: 30000 }"]),
+];
+
+/// By turns, so that each finds what the other has written: the other's value where it reads right, else a miss.
+#[test]
+fn two_binaries_by_turns_read_right_or_miss() {
+    let Deploy { mut old, mut new } = Deploy::start(env!("CARGO_BIN_EXE_deploy_new"));
+    for (function, seen_by_old, seen_by_new) in SEEN {
+        // Of the other's value, if it can be read: `removed` can by the new one, `added` by the old one.
+        let after_other = |seen: &[&str]| match seen {
+            [own] if function == "versioned" => format!("hit {own}"),
+            [own] => format!("ran {own}"),
+            [_, others, ..] => format!("hit {others}"),
+            [] => unreachable!("each sees its own"),
+        };
+        assert_eq!(get(&mut old, function), format!("ran {}", seen_by_old[0]));
+        assert_eq!(get(&mut old, function), format!("hit {}", seen_by_old[0]));
+        if function == "versioned" {
+            assert_eq!(get(&mut new, function), format!("ran {}", seen_by_new[0]));
+        }
+        assert_eq!(get(&mut new, function), after_other(seen_by_new));
+        write(&mut new, function);
+        assert_eq!(get(&mut new, function), format!("ran {}", seen_by_new[0]));
+        // The write of the newer version has dropped that of the one before it, too.
+        let expected = if function == "versioned" {
+            format!("ran {}", seen_by_old[0])
+        } else {
+            after_other(seen_by_old)
+        };
+        assert_eq!(get(&mut old, function), expected);
+    }
+}
+
+#[test]
+fn two_binaries_at_the_same_time_read_right_or_miss() {
+    let mut deploy = Deploy::start(env!("CARGO_BIN_EXE_deploy_new"));
+    let (mut old, mut new) = storm(&mut deploy);
+    for (function, seen_by_old, seen_by_new) in SEEN {
+        for (seen, may_be_seen) in [(&mut old, seen_by_old), (&mut new, seen_by_new)] {
+            let seen = seen.remove(function).expect("it was called");
+            assert!(seen.iter().all(|value| may_be_seen.contains(&&**value)), "{seen:?}");
+        }
+    }
+}
+
+/// Lets both call all that they have for a while; what each function returned.
+fn storm(deploy: &mut Deploy) -> (Seen, Seen) {
+    let mut workers = [&mut deploy.old, &mut deploy.new];
+    for worker in &mut workers {
+        worker.tell("storm 2000");
+    }
+    let [old, new] = workers.map(|worker| {
+        worker.next("over");
+        let mut seen = Seen::new();
+        for line in worker.unread("saw") {
+            let [function, _times, value] =
+                line.splitn(3, ' ').collect::<Vec<_>>().try_into().expect("three");
+            seen.entry(function.to_owned()).or_default().push(value.to_owned());
+        }
+        seen
+    });
+    (old, new)
+}
+
+type Seen = BTreeMap<String, Vec<String>>;
+
+/// A stand-in for a version to come, whose entries differ from ours in the first byte only.
+#[test]
+fn another_version_of_the_envelope_by_turns_is_a_miss() {
+    let Deploy { mut old, mut new } = Deploy::start(env!("CARGO_BIN_EXE_deploy_envelope"));
+    for _ in 0..3 {
+        assert_eq!(get(&mut old, "added"), "ran Added { first: \"old\" }");
+        assert_eq!(get(&mut old, "added"), "hit Added { first: \"old\" }");
+        assert_eq!(get(&mut new, "added"), "ran its own");
+        assert_eq!(get(&mut new, "added"), "hit its own");
+    }
+    write(&mut old, "added");
+    assert_eq!(get(&mut new, "added"), "ran its own", "a write drops it whoever has stored it");
+}
+
+#[test]
+fn another_version_of_the_envelope_at_the_same_time_is_a_miss() {
+    let mut deploy = Deploy::start(env!("CARGO_BIN_EXE_deploy_envelope"));
+    let (old, new) = storm(&mut deploy);
+    assert_eq!(old["added"], ["Added { first: \"old\" }"]);
+    assert!(new["added"].iter().all(|value| value.starts_with("its own")), "{new:?}");
 }

@@ -129,6 +129,17 @@ fn key_of((a, b, c, d, e): &Arguments, separator: &str) -> String {
     rendered(&[a, b, c, d, e], separator)
 }
 
+/// What was escaped, byte for byte.
+fn unescaped(part: &str) -> Vec<u8> {
+    let mut pieces = part.split('%');
+    let mut bytes = pieces.next().expect("the first").as_bytes().to_vec();
+    for piece in pieces {
+        bytes.push(u8::from_str_radix(&piece[..2], 16).expect("two digits"));
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    bytes
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
@@ -150,6 +161,36 @@ proptest! {
         one in vec(option::of(text()), 0..3), two in vec(option::of(text()), 0..3),
     ) {
         prop_assert_eq!(one == two, rendered(&[&one], ":") == rendered(&[&two], ":"));
+    }
+
+    #[test]
+    fn a_text_can_be_read_back(text in vec(any::<char>(), 0..10), nested in any::<bool>(), stop in "[:,n3-]") {
+        // Escaped it is shorter than what is replaced by its hash.
+        let text = String::from_iter(text);
+        let key = if nested {
+            rendered(&[&(text.clone(), 7), &1], &stop)
+        } else {
+            rendered(&[&text, &1], &stop)
+        };
+        let part = key.strip_prefix("k:").and_then(|key| key.strip_suffix(&format!("{stop}1"))).expect("its place");
+        // In a tuple the comma that closes the text is the only one that is not escaped, but for the last.
+        let part = if nested { part.split(',').next().expect("the first") } else { part };
+        prop_assert_eq!(unescaped(part), text.as_bytes());
+    }
+
+    #[test]
+    fn no_argument_leaves_its_place(texts in vec(any::<String>(), 1..4), nested in any::<bool>()) {
+        let key = if nested {
+            rendered(&[&texts], ":")
+        } else {
+            rendered(&texts.iter().map(|text| text as &dyn Written).collect::<Vec<_>>(), ":")
+        };
+        // Namespace and template see their own separators, and nothing else.
+        prop_assert_eq!(key.matches(':').count(), if nested { 1 } else { texts.len() });
+        for byte in key.bytes() {
+            prop_assert!(byte > b' ' && byte != 0x7f && !b"{}*?[]\\".contains(&byte), "{key:?}");
+        }
+        prop_assert!(!key.chars().any(|character| character.is_whitespace() || character.is_control()));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 -- and its state as the step sees it. KEYS[1]: the entry. ARGV[1]: when the server started, in milliseconds.
 local FORMAT, LEASE, VALUE, FENCE = 0xC1, 0x11, 0x22, 0x44
 local NONE = string.rep('\0', 16)
+-- Lua has no exact numbers from here on, and no clock shows such a time: it is damage.
+local TOO_LARGE = 2 ^ 53
 local key, server_start = KEYS[1], tonumber(ARGV[1])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local function read_lease(raw, at)
   local token, deadline = struct.unpack('>c16I8', raw, at)
-  if token ~= NONE and now < deadline then
+  if token ~= NONE and now < deadline and deadline < TOO_LARGE then
     return { token = token, deadline = deadline }
   end
 end
@@ -19,7 +21,7 @@ local function read()
   local raw = redis.pcall('GET', key)
   if type(raw) ~= 'string' or #raw < 18 then return { kind = nil } end
   local format, kind, created, again = struct.unpack('>BBI8I8', raw)
-  if format ~= FORMAT or created ~= again then return { kind = nil } end
+  if format ~= FORMAT or created ~= again or created >= TOO_LARGE then return { kind = nil } end
   if kind == LEASE and #raw == 42 then
     local lease = read_lease(raw, 19)
     if lease and created >= server_start then
@@ -29,6 +31,7 @@ local function read()
     if created < server_start then return { kind = nil } end
     local lease = read_lease(raw, 19)
     local id, fresh, total = struct.unpack('>c16I8I8', raw, 57)
+    if fresh >= TOO_LARGE or total >= TOO_LARGE then return { kind = nil } end
     if now < created + total then
       return { kind = VALUE, raw = raw, created = created, lease = lease, id = id,
                fresh_until = created + fresh, deadline = created + total }
