@@ -17,7 +17,7 @@ use crate::{
     error::StoreError,
     redis::{
         lanes::{Lanes, LanesConfig},
-        scripts::{self, Step},
+        scripts::{self, Step, Steps},
     },
 };
 
@@ -26,11 +26,19 @@ use crate::{
 pub(crate) struct RedisStore {
     lanes: Lanes,
     clock: Clock,
+    steps: &'static Steps,
 }
 
 impl RedisStore {
     pub(crate) fn new(config: LanesConfig, clock: Clock) -> Result<Self, RedisError> {
-        Ok(Self { lanes: Lanes::new(config)?, clock })
+        Ok(Self { lanes: Lanes::new(config)?, clock, steps: &scripts::FENCED })
+    }
+
+    /// With other scripts for the steps that fences decide.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_steps(mut self, steps: &'static Steps) -> Self {
+        self.steps = steps;
+        self
     }
 
     pub(crate) fn lanes(&self) -> &Lanes {
@@ -104,7 +112,7 @@ impl Store for RedisStore {
 
     async fn fill(&self, key: &Key, token: Token, sealed: &Sealed) -> Answer<Stored> {
         let body = sealed.body.as_bytes();
-        let answer = self.step(&scripts::FILL, key, |cmd| {
+        let answer = self.step(self.steps.fill, key, |cmd| {
             cmd.arg(&token.0).arg(body);
         });
         Ok(stored(answer.await?))
@@ -129,14 +137,14 @@ impl Store for RedisStore {
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
-        self.step(&scripts::HOLD, key, |cmd| {
+        self.step(self.steps.hold, key, |cmd| {
             cmd.arg(&token.0).arg(hold);
         })
         .await
     }
 
     async fn begin(&self, key: &Key, token: Token, lease: Millis) -> Answer<()> {
-        self.step(&scripts::BEGIN, key, |cmd| {
+        self.step(self.steps.begin, key, |cmd| {
             cmd.arg(&token.0).arg(lease);
         })
         .await
@@ -144,7 +152,7 @@ impl Store for RedisStore {
 
     async fn end(&self, key: &Key, token: Token, sealed: Option<&Sealed>) -> Answer<Stored> {
         let body = sealed.map_or(&[][..], |sealed| sealed.body.as_bytes());
-        let answer = self.step(&scripts::END, key, |cmd| {
+        let answer = self.step(self.steps.end, key, |cmd| {
             cmd.arg(&token.0).arg(body);
         });
         Ok(stored(answer.await?))
