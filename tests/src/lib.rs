@@ -1,1 +1,3 @@
 //! Integration tests of the workspace: see `tests/`.
+
+pub mod history;
