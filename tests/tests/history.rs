@@ -1,6 +1,6 @@
 //! Histories of real processes on a real Redis, with SQLite as the truth; see `cache_tests::history`.
 //!
-//! The whole takes `CACHE_HISTORY_SECONDS` (30). A run that fails prints its seed, and `CACHE_HISTORY_SEED` runs that
+//! The whole takes `CACHE_HISTORY_SECONDS` (30; `cargo xtask soak` asks for more). A run that fails prints its seed, and `CACHE_HISTORY_SEED` runs that
 //! plan again and again: the same calls and faults, though no system schedules processes twice in the same way.
 #![expect(clippy::unwrap_used, reason = "these are tests, also where they are not marked as such")]
 #![expect(clippy::disallowed_methods, reason = "a real Redis and real processes keep real time")]
@@ -221,6 +221,9 @@ fn judge(plan: &Plan, server: &RedisServer) -> (History, Vec<Violation>, Statist
         statistics.judged,
         violations.len(),
     );
+    if plan.load.fencing && !violations.is_empty() {
+        eprintln!("what the processes noted is kept in {}", folder.keep().display());
+    }
     (history, violations, statistics)
 }
 
@@ -241,13 +244,18 @@ fn no_read_is_older_than_a_write_before_it() {
         if let Some(violation) = violations.first() {
             panic!(
                 "{} violations, the first of them:\n{}\nthe plan: {plan:?}\nto run it again:\n    \
-                 CACHE_HISTORY_SEED={seed} cargo test -p cache-tests --test history",
+                 CACHE_HISTORY_SEED={seed} cargo test -p cache-tests --test history\n\
+                 or, for as long as asked,\n    cargo xtask soak --seconds 300 --seed {seed}",
                 violations.len(),
                 tell(&history, violation),
             );
         }
         sum = sum.and(statistics);
         runs += 1;
+    }
+    if given.is_some() {
+        // One plan alone need not show everything.
+        return;
     }
     // A cache that is never asked, or never answers, is never wrong.
     assert!(sum.reads > 1_000 && sum.hits > 300 && sum.versions > 100, "{sum:?}");
