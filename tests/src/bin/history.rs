@@ -249,10 +249,15 @@ impl Worker {
         while !self.stop.load(Ordering::Relaxed) {
             let call = self.calls.read().await;
             let key = random.below(self.load.keys);
-            match random.below(100) {
-                drawn if drawn < self.load.writes => self.write(key, &mut random).await,
-                drawn if drawn < self.load.writes + 3 => self.invalidate(key, &mut random).await,
-                drawn if drawn < self.load.writes + 15 => self.read(Function::Summary, &mut random).await,
+            let writes = self.load.writes;
+            match random.below(1_000) {
+                drawn if drawn < writes => {
+                    // Some keys are written often, and some keep what they have for long.
+                    let key = random.below(key + 1);
+                    self.write(key, &mut random).await;
+                }
+                drawn if drawn < writes + writes / 4 => self.invalidate(key, &mut random).await,
+                drawn if drawn < writes + 200 => self.read(Function::Summary, &mut random).await,
                 _ => self.read(Function::Item(key), &mut random).await,
             }
             drop(call);

@@ -32,7 +32,7 @@ pub struct Load {
     pub ttl: u64,
     /// The longest pause between two calls of a task, in milliseconds.
     pub pause: u64,
-    /// How many of a hundred calls write.
+    /// How many of a thousand calls write.
     pub writes: u64,
     /// How many of a thousand writes are left by their callers, or fail. Each keeps its keys fenced for a second, so
     /// that with many of them nothing is cached.
@@ -74,28 +74,37 @@ impl Plan {
         let load = Load {
             keys: 3 + random.below(3),
             tasks: 4 + random.below(5),
-            budget: *random.pick(&[100, 100, 500, 2_000]),
+            budget: *random.pick(&[100, 100, 100, 1_000]),
             ttl: *random.pick(&[60_000, 60_000, 60_000, 40]),
             pause: random.below(4),
-            writes: *random.pick(&[2, 5, 12]),
+            writes: *random.pick(&[5, 20, 60, 120]),
             leaves: *random.pick(&[5, 20, 150]),
             fencing: true,
         };
-        let faults = match seed % PROFILES {
+        let mut faults = match seed % PROFILES {
             // Nothing but callers that go away.
             0 => Vec::new(),
             1 => spread(&mut random, length, 5, |random| process(random, processes)),
-            2 => spread(&mut random, length, 8, connection),
-            _ => spread(&mut random, length, 8, |random| match random.below(4) {
-                0 => process(random, processes),
-                1 => *random.pick(&[
-                    Fault::Save,
-                    Fault::RestartServer(Duration::ZERO),
-                    Fault::RestartServer(Duration::from_millis(150)),
-                ]),
-                _ => connection(random),
-            }),
+            2 => {
+                let mut faults = spread(&mut random, length, 6, connection);
+                // So long that connections are given up, and writes find none.
+                let outage = Duration::from_millis(400 + random.below(900));
+                faults.push((within(&mut random, length, 10, 60), Fault::PauseServer(outage)));
+                faults
+            }
+            _ => {
+                let mut faults = spread(&mut random, length, 6, |random| match random.below(3) {
+                    0 => process(random, processes),
+                    _ => connection(random),
+                });
+                // What is written in between is not in the snapshot that comes back.
+                let pause = *random.pick(&[Duration::ZERO, Duration::from_millis(150)]);
+                faults.push((within(&mut random, length, 5, 45), Fault::Save));
+                faults.push((within(&mut random, length, 50, 75), Fault::RestartServer(pause)));
+                faults
+            }
         };
+        faults.sort_by_key(|(at, _)| *at);
         Self { seed, processes, load, length, faults }
     }
 
@@ -106,7 +115,13 @@ impl Plan {
     }
 }
 
-/// At random times, in their order.
+/// A time between these percents of a run.
+fn within(random: &mut Random, length: Duration, from: u64, to: u64) -> Duration {
+    let percent = u32::try_from(from + random.below(to - from)).unwrap_or(100);
+    length * percent / 100
+}
+
+/// At random times.
 fn spread(
     random: &mut Random,
     length: Duration,
@@ -114,9 +129,7 @@ fn spread(
     mut fault: impl FnMut(&mut Random) -> Fault,
 ) -> Vec<(Duration, Fault)> {
     let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-    let mut times: Vec<_> = (0..count).map(|_| Duration::from_millis(random.below(millis))).collect();
-    times.sort_unstable();
-    times.into_iter().map(|at| (at, fault(random))).collect()
+    (0..count).map(|_| (Duration::from_millis(random.below(millis)), fault(random))).collect()
 }
 
 fn process(random: &mut Random, processes: u64) -> Fault {
@@ -134,7 +147,7 @@ fn connection(random: &mut Random) -> Fault {
         0 => Fault::Flush,
         1 => Fault::FlushScripts,
         2 | 3 => Fault::KillClients,
-        _ => Fault::PauseServer(Duration::from_millis(30 + random.below(900))),
+        _ => Fault::PauseServer(Duration::from_millis(30 + random.below(400))),
     }
 }
 
