@@ -272,7 +272,6 @@ fn without_fencing_the_same_calls_read_stale_values() {
     loop {
         let mut plan = Plan::of(Plan::seed_for(seeds.next() >> 32, 0), Duration::from_millis(1_500));
         plan.load.fencing = false;
-        plan.load.writes = plan.load.writes.max(60);
         let (history, violations, _) = judge(&plan, &server);
         // Not only a fence that is missing, but the race that every reader would notice.
         let stale = violations

@@ -71,7 +71,7 @@ impl Plan {
     pub fn of(seed: u64, length: Duration) -> Self {
         let mut random = Random::new(seed);
         let processes = 2 + random.below(2);
-        let load = Load {
+        let mut load = Load {
             keys: 3 + random.below(3),
             tasks: 4 + random.below(5),
             budget: *random.pick(&[100, 100, 100, 1_000]),
@@ -82,8 +82,11 @@ impl Plan {
             fencing: true,
         };
         let mut faults = match seed % PROFILES {
-            // Nothing but callers that go away.
-            0 => Vec::new(),
+            // Nothing but callers that go away, and enough of them.
+            0 => {
+                (load.writes, load.leaves) = (load.writes.max(60), load.leaves.max(50));
+                Vec::new()
+            }
             1 => spread(&mut random, length, 5, |random| process(random, processes)),
             2 => {
                 let mut faults = spread(&mut random, length, 6, connection);

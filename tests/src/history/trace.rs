@@ -151,3 +151,45 @@ fn millis(at: Time, first: Time) -> String {
     let micros = at.saturating_sub(first) / 1_000;
     format!("{}.{:03} ms", micros / 1_000, micros % 1_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::check::{Happened, Process, check};
+
+    #[test]
+    fn the_story_has_the_read_the_write_that_it_missed_and_the_fault() {
+        let ms = |time: Time| 1_000_000_000 + time * 1_000_000;
+        let item = |version, writer| Item { key: 0, version, writer };
+        let writer = vec![
+            Event::Write { id: 7, start: ms(10), mode: Mode::Plain, key: 0 },
+            Event::Committing { id: 7, at: ms(11) },
+            Event::Committed { id: 7, at: ms(12) },
+            Event::Written { id: 7, end: ms(13), outcome: Outcome::Returned },
+            Event::Clear { start: ms(14), end: ms(15) },
+        ];
+        let (function, items) = (Function::Item(0), vec![item(0, 0)]);
+        let reader = vec![Event::Read { start: ms(20), end: ms(22), function, loaded: false, items }];
+        let process = |number, events| Process { number, events, killed: None, hung: false };
+        let fault = Happened { start: ms(9), end: ms(16), what: "Flush".to_owned(), destructive: true };
+        let history = History {
+            processes: vec![process(1, writer), process(2, reader)],
+            faults: vec![fault],
+            versions: vec![item(1, 7)],
+            keys: 1,
+        };
+        let (violations, _) = check(&history);
+        let story = tell(&history, &violations[0]);
+        let expected = [
+            "process 2 read version 0 of item 0, but must not read one older than 1 (Returned)",
+            "      29.000 ms fault Flush, over after 7.000 ms",
+            "***   30.000 ms p1    version 1 (write 7) begins: plain write",
+            "***   31.000 ms p1    version 1 (write 7) begins its transaction",
+            "***   32.000 ms p1    version 1 (write 7) has committed",
+            "***   33.000 ms p1    version 1 (write 7) has returned",
+            "      34.000 ms p1    has no invalidation to repeat, seen in 1.000 ms",
+            ">>>   40.000 ms p2    item was served version 0 in 2.000 ms",
+        ];
+        assert_eq!(story.lines().collect::<Vec<_>>(), expected);
+    }
+}
