@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "testing")]
+use crate::redis::scripts;
 use crate::{
     Cache, Error, TtlClass,
     ambient::Clock,
@@ -39,6 +41,8 @@ pub struct CacheBuilder {
     memory: u64,
     trust_snapshots: bool,
     pub(crate) clock: Clock,
+    #[cfg(feature = "testing")]
+    pub(crate) unfenced: bool,
 }
 
 impl Default for CacheBuilder {
@@ -56,6 +60,8 @@ impl Default for CacheBuilder {
             memory: 64 << 20,
             trust_snapshots: false,
             clock: Clock::default(),
+            #[cfg(feature = "testing")]
+            unfenced: false,
         }
     }
 }
@@ -192,6 +198,8 @@ impl CacheBuilder {
         };
         let store = RedisStore::new(config, self.clock.clone())
             .map_err(|error| Error::config("the Redis client cannot be set up").with_source(error))?;
+        #[cfg(feature = "testing")]
+        let store = if self.unfenced { store.with_steps(&scripts::UNFENCED) } else { store };
         Ok(self.finish(AnyStore::Redis(Box::new(store))))
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use crate::command::Soak;
 use crate::steps::{Failure, Step};
 use crate::workspace;
 
@@ -36,6 +37,23 @@ pub(crate) fn of_lint() -> Vec<Step> {
         );
     }
     steps
+}
+
+/// `cargo xtask soak`: what `test` does for seconds, for as long as asked.
+pub(crate) fn soak(path: Option<&OsStr>, soak: &Soak) -> Vec<Step> {
+    // The output of a test that passes says which seeds it ran.
+    let mut histories =
+        Step::new("histories", "cargo test -p cache-tests --all-features --test history -- --nocapture")
+            .variable("CACHE_HISTORY_SECONDS", &soak.seconds.to_string())
+            .path(path);
+    if let Some(seed) = soak.seed {
+        histories = histories.variable("CACHE_HISTORY_SEED", &seed.to_string());
+        return vec![histories];
+    }
+    let model = Step::new("model", "cargo test --release -p cache-tests --all-features --test model")
+        .variable("CACHE_MODEL", "deep")
+        .path(path);
+    vec![histories, model]
 }
 
 /// `cargo xtask bench`.
@@ -102,6 +120,18 @@ mod tests {
         let lines = lines(&of_test(None).unwrap());
         assert_eq!(lines.first().unwrap(), "cargo fmt --all --check");
         assert_eq!(lines.last().unwrap(), "cargo test --workspace --all-features");
+    }
+
+    #[test]
+    fn soak_runs_histories_and_model_and_a_seed_only_its_history() {
+        let history = "cargo test -p cache-tests --all-features --test history -- --nocapture";
+        let expected = [
+            format!("CACHE_HISTORY_SECONDS=60 {history}"),
+            "CACHE_MODEL=deep cargo test --release -p cache-tests --all-features --test model".to_owned(),
+        ];
+        assert_eq!(lines(&soak(None, &Soak { seconds: 60, seed: None })), expected);
+        let expected = [format!("CACHE_HISTORY_SECONDS=60 CACHE_HISTORY_SEED=7 {history}")];
+        assert_eq!(lines(&soak(None, &Soak { seconds: 60, seed: Some(7) })), expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a person types to work on this repository: `cargo xtask test`, `lint`, `bench`.
+//! What a person types to work on this repository: `cargo xtask test`, `lint`, `soak`, `bench`.
 //!
 //! It is compiled before anything else on a fresh machine, so it depends on nothing but `std`. Its
 //! own words go to stderr, as those of cargo do; stdout is left to the output of the tests and
@@ -46,6 +46,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Lint => {
             checks::require_components()?;
             steps::run_all("lint", &checks::of_lint())
+        }
+        Command::Soak(soak) => {
+            let path = redis_server::ensure()?;
+            steps::run_all("soak", &checks::soak(path.as_deref(), &soak))
         }
         Command::Bench { arguments } => {
             let path = redis_server::ensure()?;

@@ -12,8 +12,8 @@ pub(crate) struct Step {
 }
 
 macro_rules! steps {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {$(
-        $(#[$doc])*
+    ($($(#[$attribute:meta])* $name:ident = $file:literal;)*) => {$(
+        $(#[$attribute])*
         pub(crate) static $name: Step = {
             const SOURCE: &str = concat!(include_str!("scripts/entry.lua"), include_str!(concat!("scripts/", $file)));
             Step { source: SOURCE, script: LazyLock::new(|| Script::new(SOURCE)) }
@@ -31,7 +31,29 @@ steps! {
     HOLD = "hold.lua";
     BEGIN = "begin.lua";
     END = "end.lua";
+    /// FILL and END of a cache without fences.
+    #[cfg(feature = "testing")]
+    PUT = "put.lua";
+    /// BEGIN of one.
+    #[cfg(feature = "testing")]
+    PASS = "pass.lua";
 }
+
+/// The scripts of the steps that fences and leases decide.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    pub(crate) fill: &'static Step,
+    pub(crate) hold: &'static Step,
+    pub(crate) begin: &'static Step,
+    pub(crate) end: &'static Step,
+}
+
+/// The protocol.
+pub(crate) static FENCED: Steps = Steps { fill: &FILL, hold: &HOLD, begin: &BEGIN, end: &END };
+
+/// What caches do that know no fences: a load stores whatever has happened meanwhile, a write deletes.
+#[cfg(feature = "testing")]
+pub(crate) static UNFENCED: Steps = Steps { fill: &PUT, hold: &INVALIDATE, begin: &PASS, end: &PUT };
 
 impl Step {
     /// The call by hash: what is sent first.

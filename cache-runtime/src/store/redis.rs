@@ -19,7 +19,7 @@ use crate::{
     error::StoreError,
     redis::{
         lanes::{Lanes, LanesConfig},
-        scripts::{self, Step},
+        scripts::{self, Step, Steps},
         tracked::Tracked,
     },
     resilience::wakeups::Wakeups,
@@ -32,6 +32,7 @@ pub(crate) struct RedisStore {
     tracked: Tracked,
     wakeups: Wakeups,
     clock: Clock,
+    steps: &'static Steps,
 }
 
 impl RedisStore {
@@ -42,7 +43,14 @@ impl RedisStore {
             Some(key) => woken.wake(key),
             None => woken.wake_all(),
         });
-        Ok(Self { lanes: Lanes::new(config)?, tracked, wakeups, clock })
+        Ok(Self { lanes: Lanes::new(config)?, tracked, wakeups, clock, steps: &scripts::FENCED })
+    }
+
+    /// With other scripts for the steps that fences decide.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_steps(mut self, steps: &'static Steps) -> Self {
+        self.steps = steps;
+        self
     }
 
     pub(crate) fn lanes(&self) -> &Lanes {
@@ -125,7 +133,7 @@ impl Store for RedisStore {
 
     async fn fill(&self, key: &Key, token: Token, sealed: &Sealed) -> Answer<Stored> {
         let body = sealed.body.as_bytes();
-        let answer = self.step(&scripts::FILL, key, |cmd| {
+        let answer = self.step(self.steps.fill, key, |cmd| {
             cmd.arg(&token.0).arg(body);
         });
         Ok(stored(answer.await?))
@@ -172,14 +180,14 @@ impl Store for RedisStore {
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
-        self.step(&scripts::HOLD, key, |cmd| {
+        self.step(self.steps.hold, key, |cmd| {
             cmd.arg(&token.0).arg(hold);
         })
         .await
     }
 
     async fn begin(&self, key: &Key, token: Token, lease: Millis) -> Answer<()> {
-        self.step(&scripts::BEGIN, key, |cmd| {
+        self.step(self.steps.begin, key, |cmd| {
             cmd.arg(&token.0).arg(lease);
         })
         .await
@@ -187,7 +195,7 @@ impl Store for RedisStore {
 
     async fn end(&self, key: &Key, token: Token, sealed: Option<&Sealed>) -> Answer<Stored> {
         let body = sealed.map_or(&[][..], |sealed| sealed.body.as_bytes());
-        let answer = self.step(&scripts::END, key, |cmd| {
+        let answer = self.step(self.steps.end, key, |cmd| {
             cmd.arg(&token.0).arg(body);
         });
         Ok(stored(answer.await?))

@@ -1,4 +1,4 @@
-//! For tests, yours and ours: a real `redis-server`, and a clock that can be moved.
+//! For tests, yours and ours: a real `redis-server`, and a clock that can be moved, a cache that makes mistakes.
 //!
 //! Behind the feature `testing`.
 
@@ -41,4 +41,20 @@ impl TestClock {
     pub fn advance(&self, by: Duration) {
         self.0.advance(by);
     }
+}
+
+/// On Redis, a cache that does what caches without fences do: a load stores what it brings whatever was written
+/// meanwhile, and a write deletes. It serves stale values, and shows that a test can tell.
+///
+/// ```
+/// use cache_runtime::{Cache, testing};
+///
+/// let builder = Cache::builder().redis("redis://127.0.0.1:6379")?;
+/// let cache: Cache = testing::without_fencing(builder).build()?;
+/// # Ok::<(), cache_runtime::Error>(())
+/// ```
+pub fn without_fencing(builder: CacheBuilder) -> CacheBuilder {
+    let mut builder = builder;
+    builder.unfenced = true;
+    builder
 }

@@ -1,0 +1,2 @@
+-- BEGIN of a cache without fences: the writer announces nothing.
+return 1

@@ -1,0 +1,224 @@
+//! Each rule, on a history of a few events: where it is broken, and where it does not apply. Times are milliseconds.
+
+use super::*;
+
+/// The write of the first process, and that of its only version of item 0.
+const WRITE: WriteId = 1 << 32 | 1;
+
+fn ms(time: Time) -> Time {
+    time * 1_000_000
+}
+
+fn version(version: u64, writer: WriteId) -> Item {
+    Item { key: 0, version, writer }
+}
+
+fn read_of(function: Function, start: Time, item: Item) -> Event {
+    Event::Read { start: ms(start), end: ms(start + 1), function, loaded: false, items: vec![item] }
+}
+
+/// A read of what was there before all writes.
+fn old_item(start: Time) -> Event {
+    read_of(Function::Item(0), start, version(0, 0))
+}
+
+fn old_summary(start: Time) -> Event {
+    read_of(Function::Summary, start, version(0, 0))
+}
+
+/// A write from 10 that has committed at 20.
+fn write(mode: Mode, fenced: bool) -> Vec<Event> {
+    write_until(mode, fenced, 20)
+}
+
+fn write_until(mode: Mode, fenced: bool, committed: Time) -> Vec<Event> {
+    vec![
+        Event::Write { id: WRITE, start: ms(10), mode, key: 0 },
+        Event::Body { id: WRITE, at: ms(11), fenced },
+        Event::Committing { id: WRITE, at: ms(12) },
+        Event::Committed { id: WRITE, at: ms(committed) },
+    ]
+}
+
+fn with(mut events: Vec<Event>, more: &[Event]) -> Vec<Event> {
+    events.extend_from_slice(more);
+    events
+}
+
+fn leaving(at: Time) -> Event {
+    Event::Leaving { id: WRITE, at: ms(at) }
+}
+
+fn written(end: Time, outcome: Outcome) -> Event {
+    Event::Written { id: WRITE, end: ms(end), outcome }
+}
+
+fn clear(start: Time) -> Event {
+    Event::Clear { start: ms(start), end: ms(start + 1) }
+}
+
+fn quiet(start: Time) -> Event {
+    Event::Quiet { start: ms(start), end: ms(start + 1) }
+}
+
+fn flush(start: Time) -> Happened {
+    Happened { start: ms(start), end: ms(start + 1), what: "Flush".to_owned(), destructive: true }
+}
+
+/// The first process writes, the second one reads.
+fn history(writer: Vec<Event>, reader: Vec<Event>) -> History {
+    let process = |number, events| Process { number, events, killed: None, hung: false };
+    History {
+        processes: vec![process(1, writer), process(2, reader)],
+        faults: Vec::new(),
+        versions: vec![version(1, WRITE)],
+        keys: 1,
+    }
+}
+
+/// Why the reads of a history are stale, one by one.
+#[track_caller]
+fn stale(history: &History, expected: &[Reason]) {
+    let (violations, _) = check(history);
+    let reasons: Vec<_> = violations
+        .iter()
+        .map(|violation| match violation {
+            Violation::Stale { reason, .. } => *reason,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(reasons, expected);
+}
+
+#[test]
+fn a_write_that_has_returned_binds_all_reads_after_it() {
+    let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned), clear(31)]);
+    for old in [old_item, old_summary] {
+        stale(&history(writer.clone(), vec![old(15), old(25), old(31)]), &[]);
+        stale(&history(writer.clone(), vec![old(33), old(60_000)]), &[Reason::Returned; 2]);
+    }
+    let new = read_of(Function::Item(0), 33, version(1, WRITE));
+    stale(&history(writer, vec![new]), &[]);
+}
+
+#[test]
+fn without_an_acknowledgement_it_binds_its_own_process_only() {
+    let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned)]);
+    stale(&history(writer.clone(), vec![old_item(50)]), &[]);
+    // A look that began before the call was over has not seen what it left behind.
+    stale(&history(with(writer.clone(), &[clear(29)]), vec![old_item(50)]), &[]);
+    stale(&history(with(writer.clone(), &[old_item(25), old_item(31)]), vec![]), &[Reason::OwnWrite]);
+    stale(&history(with(writer, &[clear(40)]), vec![old_item(39), old_item(42)]), &[Reason::Returned]);
+}
+
+#[test]
+fn a_fenced_write_binds_reads_of_its_key_from_its_commit() {
+    let fenced = write(Mode::Through, true);
+    stale(&history(fenced.clone(), vec![old_item(19), old_item(21)]), &[Reason::Committed]);
+    stale(&history(fenced.clone(), vec![old_summary(21)]), &[]);
+    stale(&history(write(Mode::Through, false), vec![old_item(21)]), &[]);
+    stale(&history(write(Mode::Plain, true), vec![old_item(21)]), &[]);
+    // A fence that was lost before the commit, and one that was lost after it.
+    let mut lost = history(fenced, vec![old_item(21)]);
+    lost.faults = vec![flush(15)];
+    stale(&lost, &[]);
+    lost.faults = vec![flush(21)];
+    stale(&lost, &[Reason::Committed]);
+    // It may have run out by then.
+    stale(&history(write_until(Mode::Through, true, 2_600), vec![old_item(2_700)]), &[]);
+}
+
+#[test]
+fn a_write_that_was_left_binds_once_its_steps_are_over() {
+    let left = with(write(Mode::Plain, false), &[leaving(21), written(22, Outcome::Left), clear(23)]);
+    stale(&history(left.clone(), vec![old_item(30)]), &[]);
+    let reads = || vec![old_item(39), old_item(42)];
+    stale(&history(with(left.clone(), &[quiet(40)]), reads()), &[Reason::Left]);
+    stale(&history(with(left, &[quiet(21)]), reads()), &[]);
+}
+
+#[test]
+fn what_lands_after_its_caller_has_gone_binds_from_then_on_if_the_hold_stands() {
+    let left = |landed| {
+        let more = [leaving(13), written(14, Outcome::Left), quiet(15)];
+        with(write_until(Mode::Plain, false, landed), &more)
+    };
+    stale(&history(left(300), vec![old_item(299), old_item(301)]), &[Reason::Left]);
+    stale(&history(left(1_100), vec![old_item(1_101)]), &[]);
+    let mut lost = history(left(300), vec![old_item(301)]);
+    lost.faults = vec![flush(200)];
+    stale(&lost, &[]);
+    // The same where the body has failed: the call has returned.
+    let failed = |landed| {
+        with(write_until(Mode::Plain, false, landed), &[leaving(13), written(14, Outcome::Returned)])
+    };
+    let failed = |landed| with(failed(landed), &[clear(15)]);
+    stale(&history(failed(300), vec![old_item(299), old_item(301)]), &[Reason::Returned]);
+    stale(&history(with(failed(1_100), &[old_item(1_101)]), vec![]), &[]);
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_its_fences_but_no_invalidation() {
+    let check_killed = |mode, fenced, expected: &[Reason]| {
+        let mut events = write(mode, fenced);
+        // It died before it could note that it had committed.
+        events.pop();
+        let mut history = history(events, vec![old_item(24), old_item(26)]);
+        history.processes[0].killed = Some(ms(25));
+        stale(&history, expected);
+    };
+    check_killed(Mode::Plain, false, &[]);
+    check_killed(Mode::Through, true, &[Reason::Committed]);
+}
+
+#[test]
+fn an_invalidation_binds_to_what_had_landed_before_it() {
+    let invalidated = |start, acknowledged| Event::Invalidated {
+        start: ms(start),
+        end: ms(start + 1),
+        key: 0,
+        acknowledged,
+    };
+    let writer = write(Mode::Plain, false);
+    let reads = vec![old_item(25), old_item(32)];
+    stale(&history(with(writer.clone(), &[invalidated(30, true)]), reads.clone()), &[Reason::Invalidated]);
+    stale(&history(with(writer.clone(), &[invalidated(30, false)]), reads.clone()), &[]);
+    stale(&history(with(writer.clone(), &[invalidated(19, true)]), reads), &[]);
+    // Only the item: nobody has touched the summary.
+    stale(&history(with(writer, &[invalidated(30, true)]), vec![old_summary(32)]), &[]);
+}
+
+#[test]
+fn what_nobody_has_committed_is_noticed() {
+    let unknown = |read: Event| {
+        let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned)]);
+        let (violations, _) = check(&history(writer, vec![read]));
+        matches!(violations[..], [Violation::Unknown { .. }])
+    };
+    let item = |start, item| read_of(Function::Item(0), start, item);
+    assert!(!unknown(item(25, version(1, WRITE))));
+    assert!(unknown(item(25, version(1, WRITE + 1))), "of another write");
+    assert!(unknown(item(25, version(0, WRITE))), "the version of one, the writer of another");
+    assert!(unknown(item(25, version(2, WRITE))), "never committed");
+    assert!(unknown(item(5, version(1, WRITE))), "from the future");
+    assert!(unknown(read_of(Function::Item(1), 25, version(1, WRITE))), "of another key");
+}
+
+#[test]
+fn a_process_that_does_not_come_to_an_end_is_noticed() {
+    let mut history = history(write(Mode::Plain, false), vec![Event::Unfinished { at: 1 }]);
+    history.processes[0].hung = true;
+    let (violations, _) = check(&history);
+    assert_eq!(violations, [Violation::Hung { process: 1 }, Violation::Unfinished { process: 2 }]);
+}
+
+#[test]
+fn the_last_version_that_binds_is_the_one_that_counts() {
+    let mut bounds = Bounds::default();
+    for (from, version) in [(30, 2), (10, 1), (20, 3)] {
+        bounds.add(from, version, Reason::Returned);
+    }
+    bounds.settle();
+    let at = |start| bounds.at(start).map(|bound| bound.version);
+    assert_eq!([10, 11, 21, 31].map(at), [None, Some(1), Some(3), Some(3)]);
+}

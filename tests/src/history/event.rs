@@ -1,0 +1,369 @@
+//! What the processes note, and how it is written to a file.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Write as _},
+    path::Path,
+    str::FromStr,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Nanoseconds of the monotonic clock, which all processes of a machine share.
+pub type Time = u64;
+
+/// The time.
+#[must_use]
+pub fn now() -> Time {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let nanos = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
+    // Times that are equal on a coarse clock would be no order.
+    nanos.max(1)
+}
+
+/// A write of one run: the number of its process in the upper half.
+pub type WriteId = u64;
+
+/// What a read returns: which write it shows, and of which key, so that nothing can be taken for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The key.
+    pub key: u64,
+    /// How often it was written.
+    pub version: u64,
+    /// The write that made this version; 0 for what was there before all of them.
+    pub writer: WriteId,
+}
+
+/// The functions that read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// The item of this key, which a write-through function owns.
+    Item(u64),
+    /// All items: a target of every write, and of nothing else.
+    Summary,
+}
+
+/// The functions that write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Write-through on the key of the item: fenced.
+    Through,
+    /// Only invalidates.
+    Plain,
+}
+
+/// How a call that writes ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a value or an error: all its steps are over.
+    Returned,
+    /// It was dropped or it panicked: its steps go on without it.
+    Left,
+}
+
+/// One thing that happened in a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A call that read, from before it began until after it returned.
+    Read {
+        /// Before the call.
+        start: Time,
+        /// After it.
+        end: Time,
+        /// Which.
+        function: Function,
+        /// Whether this call ran the body.
+        loaded: bool,
+        /// What it returned.
+        items: Vec<Item>,
+    },
+    /// A call that writes is about to begin.
+    Write {
+        /// Which.
+        id: WriteId,
+        /// Before the call.
+        start: Time,
+        /// The function.
+        mode: Mode,
+        /// The key.
+        key: u64,
+    },
+    /// Its body begins.
+    Body {
+        /// Which.
+        id: WriteId,
+        /// When.
+        at: Time,
+        /// Whether its fence, if it has one, was certainly acknowledged.
+        fenced: bool,
+    },
+    /// Its transaction is about to begin.
+    Committing {
+        /// Which.
+        id: WriteId,
+        /// Before it.
+        at: Time,
+    },
+    /// `COMMIT` was answered.
+    Committed {
+        /// Which.
+        id: WriteId,
+        /// After it.
+        at: Time,
+    },
+    /// The write is about to be dropped, to panic or to fail; its commit may land later.
+    Leaving {
+        /// Which.
+        id: WriteId,
+        /// Before that.
+        at: Time,
+    },
+    /// The call is over.
+    Written {
+        /// Which.
+        id: WriteId,
+        /// After that.
+        end: Time,
+        /// How.
+        outcome: Outcome,
+    },
+    /// `entry(..).invalidate()` of an item.
+    Invalidated {
+        /// Before the call.
+        start: Time,
+        /// After it.
+        end: Time,
+        /// The key.
+        key: u64,
+        /// Whether Redis has acknowledged it.
+        acknowledged: bool,
+    },
+    /// No invalidation waited to be repeated, at some moment in between.
+    Clear {
+        /// Before the look.
+        start: Time,
+        /// After it.
+        end: Time,
+    },
+    /// Nothing was under way in the cache, at some moment in between.
+    Quiet {
+        /// From then on nobody called.
+        start: Time,
+        /// After the look.
+        end: Time,
+    },
+    /// The cache was not done when the process was to end, with Redis in reach.
+    Unfinished {
+        /// When the process gave up.
+        at: Time,
+    },
+}
+
+impl Event {
+    /// The write that this is about.
+    #[must_use]
+    pub fn write(&self) -> Option<WriteId> {
+        match self {
+            Self::Write { id, .. }
+            | Self::Body { id, .. }
+            | Self::Committing { id, .. }
+            | Self::Committed { id, .. }
+            | Self::Leaving { id, .. }
+            | Self::Written { id, .. } => Some(*id),
+            Self::Read { .. }
+            | Self::Invalidated { .. }
+            | Self::Clear { .. }
+            | Self::Quiet { .. }
+            | Self::Unfinished { .. } => None,
+        }
+    }
+
+    /// From when to when it may have taken place.
+    #[must_use]
+    pub fn span(&self) -> (Time, Time) {
+        match *self {
+            Self::Read { start, end, .. }
+            | Self::Invalidated { start, end, .. }
+            | Self::Clear { start, end }
+            | Self::Quiet { start, end } => (start, end),
+            Self::Write { start: at, .. }
+            | Self::Body { at, .. }
+            | Self::Committing { at, .. }
+            | Self::Committed { at, .. }
+            | Self::Leaving { at, .. }
+            | Self::Written { end: at, .. }
+            | Self::Unfinished { at } => (at, at),
+        }
+    }
+}
+
+/// A line of the file.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { start, end, function, loaded, items } => {
+                write!(f, "read {start} {end} ")?;
+                match function {
+                    Function::Item(key) => write!(f, "{key} ")?,
+                    Function::Summary => f.write_str("summary ")?,
+                }
+                write!(f, "{}", u8::from(*loaded))?;
+                items.iter().try_for_each(|item| write!(f, " {} {} {}", item.key, item.version, item.writer))
+            }
+            Self::Write { id, start, mode, key } => {
+                let mode = if *mode == Mode::Through { "through" } else { "plain" };
+                write!(f, "write {id} {start} {mode} {key}")
+            }
+            Self::Body { id, at, fenced } => write!(f, "body {id} {at} {}", u8::from(*fenced)),
+            Self::Committing { id, at } => write!(f, "committing {id} {at}"),
+            Self::Committed { id, at } => write!(f, "committed {id} {at}"),
+            Self::Leaving { id, at } => write!(f, "leaving {id} {at}"),
+            Self::Written { id, end, outcome } => {
+                write!(f, "written {id} {end} {}", u8::from(*outcome == Outcome::Returned))
+            }
+            Self::Invalidated { start, end, key, acknowledged } => {
+                write!(f, "invalidated {start} {end} {key} {}", u8::from(*acknowledged))
+            }
+            Self::Clear { start, end } => write!(f, "clear {start} {end}"),
+            Self::Quiet { start, end } => write!(f, "quiet {start} {end}"),
+            Self::Unfinished { at } => write!(f, "unfinished {at}"),
+        }
+    }
+}
+
+/// A line that is none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl FromStr for Event {
+    type Err = Malformed;
+
+    fn from_str(line: &str) -> Result<Self, Malformed> {
+        let mut words = line.split(' ');
+        let kind = words.next().ok_or(Malformed)?;
+        let mut word = || words.next().ok_or(Malformed);
+        let number = |word: &str| word.parse::<u64>().map_err(|_| Malformed);
+        let flag = |word: &str| number(word).map(|flag| flag == 1);
+        let event = match kind {
+            "read" => {
+                let (start, end) = (number(word()?)?, number(word()?)?);
+                let function = match word()? {
+                    "summary" => Function::Summary,
+                    key => Function::Item(number(key)?),
+                };
+                let loaded = flag(word()?)?;
+                let mut items = Vec::new();
+                while let Ok(key) = word() {
+                    items.push(Item {
+                        key: number(key)?,
+                        version: number(word()?)?,
+                        writer: number(word()?)?,
+                    });
+                }
+                Self::Read { start, end, function, loaded, items }
+            }
+            "write" => Self::Write {
+                id: number(word()?)?,
+                start: number(word()?)?,
+                mode: if word()? == "through" { Mode::Through } else { Mode::Plain },
+                key: number(word()?)?,
+            },
+            "body" => Self::Body { id: number(word()?)?, at: number(word()?)?, fenced: flag(word()?)? },
+            "committing" => Self::Committing { id: number(word()?)?, at: number(word()?)? },
+            "committed" => Self::Committed { id: number(word()?)?, at: number(word()?)? },
+            "leaving" => Self::Leaving { id: number(word()?)?, at: number(word()?)? },
+            "written" => Self::Written {
+                id: number(word()?)?,
+                end: number(word()?)?,
+                outcome: if flag(word()?)? { Outcome::Returned } else { Outcome::Left },
+            },
+            "invalidated" => Self::Invalidated {
+                start: number(word()?)?,
+                end: number(word()?)?,
+                key: number(word()?)?,
+                acknowledged: flag(word()?)?,
+            },
+            "clear" => Self::Clear { start: number(word()?)?, end: number(word()?)? },
+            "quiet" => Self::Quiet { start: number(word()?)?, end: number(word()?)? },
+            "unfinished" => Self::Unfinished { at: number(word()?)? },
+            _ => return Err(Malformed),
+        };
+        Ok(event)
+    }
+}
+
+/// The file of one process. Each event is one `write` of its own: what was noted survives SIGKILL.
+#[derive(Debug)]
+pub struct Recorder(File);
+
+impl Recorder {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// Where it exists already or cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        File::options().append(true).create_new(true).open(path).map(Self)
+    }
+
+    /// Notes an event.
+    ///
+    /// # Panics
+    /// Where the file cannot be written: a history with holes proves nothing.
+    pub fn note(&self, event: &Event) {
+        (&self.0).write_all(format!("{event}\n").as_bytes()).expect("the history is written");
+    }
+}
+
+/// What a process has noted. Its last line may be cut off, where it was killed.
+///
+/// # Errors
+/// Where the file cannot be read.
+///
+/// # Panics
+/// Where another line than the last makes no sense.
+pub fn read(path: &Path) -> io::Result<Vec<Event>> {
+    let text = std::fs::read_to_string(path)?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    Ok(whole.lines().map(|line| line.parse().unwrap_or_else(|_| panic!("not an event: {line}"))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_comes_back_as_it_was_written() {
+        let items =
+            vec![Item { key: 1, version: 2, writer: 3 }, Item { key: 4, version: u64::MAX, writer: 0 }];
+        let events = [
+            Event::Read { start: 1, end: 2, function: Function::Summary, loaded: true, items: items.clone() },
+            Event::Read { start: 1, end: 2, function: Function::Item(7), loaded: false, items },
+            Event::Write { id: 1, start: 2, mode: Mode::Plain, key: 3 },
+            Event::Write { id: 1, start: 2, mode: Mode::Through, key: 3 },
+            Event::Body { id: 1, at: 2, fenced: true },
+            Event::Committing { id: 1, at: 2 },
+            Event::Committed { id: 1, at: 2 },
+            Event::Leaving { id: 1, at: 2 },
+            Event::Written { id: 1, end: 2, outcome: Outcome::Returned },
+            Event::Written { id: 1, end: 2, outcome: Outcome::Left },
+            Event::Invalidated { start: 1, end: 2, key: 3, acknowledged: true },
+            Event::Clear { start: 1, end: 2 },
+            Event::Quiet { start: 1, end: 2 },
+            Event::Unfinished { at: 1 },
+        ];
+        for event in events {
+            assert_eq!(event.to_string().parse(), Ok(event));
+        }
+        for line in ["", "read 1", "read 1 2 3 0 4 5", "wrote 1 2"] {
+            assert_eq!(line.parse::<Event>(), Err(Malformed), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_clock_goes_on() {
+        let before = now();
+        assert!(before <= now());
+    }
+}

@@ -1,0 +1,30 @@
+//! The history checker: what real processes read and wrote, held against what was committed.
+//!
+//! `tests/history.rs` starts two or more processes (`bin/history.rs`) on one real Redis and one SQLite file, and
+//! disturbs both by a [`plan`]. Each process notes what it does with the times of a clock that all of them share
+//! ([`event`]). Afterwards [`check`] holds every read against the writes, and [`trace`] tells the story of a read that
+//! was too old.
+//!
+//! # Which version a read must not be older than
+//! The versions of a key are numbered by the database, so one number says it all. A read that begins at `t` must not
+//! be older than any version whose write
+//! - had returned before `t`, once its process had no invalidation left to repeat (P1). A call that returned while
+//!   Redis was out of reach has only queued its invalidation: until that is acknowledged it binds its own process,
+//!   which bypasses the key, and no other;
+//! - had committed before `t` under an acknowledged fence (P5): reads of the key that a write-through function owns;
+//! - was dropped, panicked or failed: the same, from the moment when its process had nothing under way, if it landed
+//!   within the hold (1 s);
+//! - or had landed before an `entry(..).invalidate()` that was acknowledged before `t`.
+//!
+//! And nothing comes from the future, from another key, or from a transaction that was never committed.
+//!
+//! Nothing is asked where the protocol promises nothing: a plain write whose process is killed before its invalidation
+//! was acknowledged; a fence that was lost before the commit (FLUSHALL, a server that is killed, 3 s without renewal),
+//! or that may never have been acknowledged; a write that landed after its hold.
+
+pub mod check;
+pub mod event;
+pub mod plan;
+pub mod random;
+pub mod trace;
+pub mod truth;

@@ -1,0 +1,210 @@
+//! What a run does, as a seed says it: how much load, and what happens to whom, when.
+
+use std::time::Duration;
+
+use super::random::Random;
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Of this plan, and of all that the processes draw.
+    pub seed: u64,
+    /// How many processes there are at a time.
+    pub processes: u64,
+    /// What each of them does.
+    pub load: Load,
+    /// How long.
+    pub length: Duration,
+    /// What happens meanwhile, in the order of time.
+    pub faults: Vec<(Duration, Fault)>,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// How many items there are.
+    pub keys: u64,
+    /// How many tasks call functions, one call after the other.
+    pub tasks: u64,
+    /// Of one call, in milliseconds.
+    pub budget: u64,
+    /// How long values are fresh, in milliseconds.
+    pub ttl: u64,
+    /// The longest pause between two calls of a task, in milliseconds.
+    pub pause: u64,
+    /// How many of a thousand calls write.
+    pub writes: u64,
+    /// How many of a thousand writes are left by their callers, or fail. Each keeps its keys fenced for a second, so
+    /// that with many of them nothing is cached.
+    pub leaves: u64,
+    /// Whether the protocol is in force.
+    pub fencing: bool,
+}
+
+/// What happens to the server or to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `FLUSHALL`.
+    Flush,
+    /// `SCRIPT FLUSH`.
+    FlushScripts,
+    /// Every connection is closed by the server.
+    KillClients,
+    /// A snapshot is taken, which a later restart brings back.
+    Save,
+    /// SIGSTOP, and SIGCONT so much later.
+    PauseServer(Duration),
+    /// SIGKILL, and a start so much later.
+    RestartServer(Duration),
+    /// SIGKILL, and another process in its place.
+    KillProcess(u64),
+    /// SIGSTOP, and SIGCONT so much later.
+    PauseProcess(u64, Duration),
+}
+
+/// Which faults a run has: the lowest bits of its seed, so that a few seeds in a row see everything.
+const PROFILES: u64 = 4;
+
+impl Plan {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn of(seed: u64, length: Duration) -> Self {
+        let mut random = Random::new(seed);
+        let processes = 2 + random.below(2);
+        let mut load = Load {
+            keys: 3 + random.below(3),
+            tasks: 4 + random.below(5),
+            budget: *random.pick(&[100, 100, 100, 1_000]),
+            ttl: *random.pick(&[60_000, 60_000, 60_000, 40]),
+            pause: random.below(4),
+            writes: *random.pick(&[5, 20, 60, 120]),
+            leaves: *random.pick(&[5, 20, 150]),
+            fencing: true,
+        };
+        let mut faults = match seed % PROFILES {
+            // Nothing but callers that go away, and enough of them.
+            0 => {
+                (load.writes, load.leaves) = (load.writes.max(60), load.leaves.max(50));
+                Vec::new()
+            }
+            1 => spread(&mut random, length, 5, |random| process(random, processes)),
+            2 => {
+                let mut faults = spread(&mut random, length, 6, connection);
+                // So long that connections are given up, and writes find none.
+                let outage = Duration::from_millis(400 + random.below(900));
+                faults.push((within(&mut random, length, 10, 60), Fault::PauseServer(outage)));
+                faults
+            }
+            _ => {
+                let mut faults = spread(&mut random, length, 6, |random| match random.below(3) {
+                    0 => process(random, processes),
+                    _ => connection(random),
+                });
+                // What is written in between is not in the snapshot that comes back.
+                let pause = *random.pick(&[Duration::ZERO, Duration::from_millis(150)]);
+                faults.push((within(&mut random, length, 5, 45), Fault::Save));
+                faults.push((within(&mut random, length, 50, 75), Fault::RestartServer(pause)));
+                faults
+            }
+        };
+        faults.sort_by_key(|(at, _)| *at);
+        Self { seed, processes, load, length, faults }
+    }
+
+    /// The seed itself, or a near one whose plan has the faults of the given run in a row of runs.
+    #[must_use]
+    pub fn seed_for(seed: u64, run: u64) -> u64 {
+        seed - seed % PROFILES + run % PROFILES
+    }
+}
+
+/// A time between these percents of a run.
+fn within(random: &mut Random, length: Duration, from: u64, to: u64) -> Duration {
+    let percent = u32::try_from(from + random.below(to - from)).unwrap_or(100);
+    length * percent / 100
+}
+
+/// At random times.
+fn spread(
+    random: &mut Random,
+    length: Duration,
+    count: u64,
+    mut fault: impl FnMut(&mut Random) -> Fault,
+) -> Vec<(Duration, Fault)> {
+    let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    (0..count).map(|_| (Duration::from_millis(random.below(millis)), fault(random))).collect()
+}
+
+fn process(random: &mut Random, processes: u64) -> Fault {
+    let process = random.below(processes);
+    match random.below(3) {
+        0 => Fault::PauseProcess(process, Duration::from_millis(50 + random.below(500))),
+        // Longer than a lease lives.
+        1 if random.percent(20) => Fault::PauseProcess(process, Duration::from_millis(3_300)),
+        _ => Fault::KillProcess(process),
+    }
+}
+
+fn connection(random: &mut Random) -> Fault {
+    match random.below(5) {
+        0 => Fault::Flush,
+        1 => Fault::FlushScripts,
+        2 | 3 => Fault::KillClients,
+        _ => Fault::PauseServer(Duration::from_millis(30 + random.below(400))),
+    }
+}
+
+impl Load {
+    /// As words of a command line.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let Self { keys, tasks, budget, ttl, pause, writes, leaves, fencing } = *self;
+        [keys, tasks, budget, ttl, pause, writes, leaves, u64::from(fencing)]
+            .map(|word| word.to_string())
+            .into()
+    }
+
+    /// From these words.
+    #[must_use]
+    pub fn parse(words: &[String]) -> Option<Self> {
+        let numbers: Option<Vec<u64>> = words.iter().map(|word| word.parse().ok()).collect();
+        let [keys, tasks, budget, ttl, pause, writes, leaves, fencing] = *numbers? else { return None };
+        Some(Self { keys, tasks, budget, ttl, pause, writes, leaves, fencing: fencing == 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_seed_always_makes_the_same_plan() {
+        for seed in 0..50 {
+            let plan = Plan::of(seed, LENGTH);
+            assert_eq!(plan, Plan::of(seed, LENGTH));
+            assert_eq!(Load::parse(&plan.load.words()), Some(plan.load));
+            assert!(plan.faults.is_sorted_by_key(|(at, _)| *at));
+        }
+    }
+
+    #[test]
+    fn some_seeds_see_every_fault() {
+        let faults: Vec<_> = (0..200).flat_map(|seed| Plan::of(seed, LENGTH).faults).collect();
+        let kinds = |kind: fn(&Fault) -> bool| faults.iter().filter(|(_, fault)| kind(fault)).count();
+        let counts = [
+            kinds(|fault| matches!(fault, Fault::Flush)),
+            kinds(|fault| matches!(fault, Fault::FlushScripts)),
+            kinds(|fault| matches!(fault, Fault::KillClients)),
+            kinds(|fault| matches!(fault, Fault::Save)),
+            kinds(|fault| matches!(fault, Fault::PauseServer(_))),
+            kinds(|fault| matches!(fault, Fault::RestartServer(_))),
+            kinds(|fault| matches!(fault, Fault::KillProcess(_))),
+            kinds(|fault| matches!(fault, Fault::PauseProcess(..))),
+        ];
+        assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
+        assert!(Plan::of(Plan::seed_for(77, 0), LENGTH).faults.is_empty());
+        assert!(!Plan::of(Plan::seed_for(77, 3), LENGTH).faults.is_empty());
+    }
+}

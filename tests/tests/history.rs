@@ -1,0 +1,286 @@
+//! Histories of real processes on a real Redis, with SQLite as the truth; see `cache_tests::history`.
+//!
+//! The whole takes `CACHE_HISTORY_SECONDS` (30; `cargo xtask soak` asks for more). A run that fails prints its seed, and `CACHE_HISTORY_SEED` runs that
+//! plan again and again: the same calls and faults, though no system schedules processes twice in the same way.
+#![expect(clippy::unwrap_used, reason = "these are tests, also where they are not marked as such")]
+#![expect(clippy::disallowed_methods, reason = "a real Redis and real processes keep real time")]
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use cache_runtime::testing::server::RedisServer;
+use cache_tests::history::{
+    check::{Happened, History, Process, Reason, Statistics, Violation, check},
+    event::{self, now},
+    plan::{Fault, Plan},
+    random::Random,
+    trace::tell,
+    truth::Truth,
+};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long one run calls.
+const RUN: Duration = Duration::from_secs(4);
+
+/// After that a call that has not returned hangs: far more than any of its deadlines.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static SERVER: LazyLock<Mutex<RedisServer>> =
+    LazyLock::new(|| Mutex::new(RedisServer::builder().tcp().start()));
+
+/// One run at a time: the machine is small enough without another.
+fn server() -> MutexGuard<'static, RedisServer> {
+    SERVER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`, which is not a number")))
+}
+
+/// The whole time of both tests.
+fn seconds() -> u64 {
+    variable("CACHE_HISTORY_SECONDS").unwrap_or(30)
+}
+
+/// The database numbers what it is given with a sign, and the processes add theirs.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one("seed") >> 32
+}
+
+/// The start of a server is known in whole seconds, and what was written before is void.
+fn wait_until_its_start_is_past(server: &RedisServer) {
+    let uptime = || {
+        let info = server.cli(&["INFO", "server"]);
+        let line = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:").map(str::to_owned));
+        line.and_then(|uptime| uptime.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    while uptime() < 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A run that is under way.
+struct Run<'a> {
+    plan: &'a Plan,
+    server: &'a RedisServer,
+    folder: &'a Path,
+    /// Those of now, by their places in the plan.
+    living: Vec<Worker>,
+    over: Vec<Process>,
+    faults: Vec<Happened>,
+    started: u64,
+}
+
+/// A process; killed where nobody waits for its end.
+struct Worker {
+    number: u64,
+    child: Child,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Worker {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn events(&self, folder: &Path) -> Vec<event::Event> {
+        let path = folder.join(format!("{}.events", self.number));
+        // One that was killed right away has no file yet.
+        if path.exists() { event::read(&path).unwrap() } else { Vec::new() }
+    }
+}
+
+impl Run<'_> {
+    fn spawn(&mut self) -> Worker {
+        self.started += 1;
+        let child = Command::new(env!("CARGO_BIN_EXE_history"))
+            .arg(self.folder)
+            .args([self.started, self.plan.seed].map(|number| number.to_string()))
+            .arg(self.server.url())
+            .args(self.plan.load.words())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Worker { number: self.started, child }
+    }
+
+    fn happens(&mut self, fault: Fault) {
+        let start = now();
+        match fault {
+            Fault::Flush => drop(self.server.cli(&["FLUSHALL"])),
+            Fault::FlushScripts => drop(self.server.cli(&["SCRIPT", "FLUSH"])),
+            Fault::KillClients => drop(self.server.cli(&["CLIENT", "KILL", "TYPE", "normal"])),
+            Fault::Save => drop(self.server.cli(&["SAVE"])),
+            Fault::PauseServer(length) => {
+                self.server.pause();
+                std::thread::sleep(length);
+                self.server.resume();
+            }
+            Fault::RestartServer(pause) => {
+                self.server.kill();
+                std::thread::sleep(pause);
+                self.server.restart();
+            }
+            Fault::KillProcess(place) => {
+                let place = usize::try_from(place).unwrap();
+                let next = self.spawn();
+                let worker = std::mem::replace(&mut self.living[place], next);
+                self.kill(worker, false);
+            }
+            Fault::PauseProcess(place, length) => {
+                let worker = &self.living[usize::try_from(place).unwrap()];
+                worker.signal(Signal::STOP);
+                std::thread::sleep(length);
+                worker.signal(Signal::CONT);
+            }
+        }
+        let destructive = matches!(fault, Fault::Flush | Fault::RestartServer(_));
+        self.faults.push(Happened { start, end: now(), what: format!("{fault:?}"), destructive });
+    }
+
+    fn kill(&mut self, mut worker: Worker, hung: bool) {
+        assert_eq!(worker.child.try_wait().unwrap(), None, "process {} has ended by itself", worker.number);
+        worker.child.kill().unwrap();
+        worker.child.wait().unwrap();
+        let events = worker.events(self.folder);
+        self.over.push(Process { number: worker.number, events, killed: Some(now()), hung });
+    }
+
+    /// Asks all processes to end, and waits for them.
+    fn finish(&mut self) {
+        for worker in &mut self.living {
+            worker.child.stdin = None;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for mut worker in std::mem::take(&mut self.living) {
+            let status = loop {
+                match worker.child.try_wait().unwrap() {
+                    Some(status) => break Some(status),
+                    None if Instant::now() > deadline => break None,
+                    None => std::thread::sleep(Duration::from_millis(5)),
+                }
+            };
+            match status {
+                Some(status) => {
+                    assert!(status.success(), "process {} has failed: {status}", worker.number);
+                    let events = worker.events(self.folder);
+                    self.over.push(Process { number: worker.number, events, killed: None, hung: false });
+                }
+                None => self.kill(worker, true),
+            }
+        }
+    }
+}
+
+/// Runs a plan and returns what happened.
+fn run(plan: &Plan, server: &RedisServer, folder: &Path) -> History {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let truth = runtime.block_on(Truth::create(&folder.join("truth"), plan.load.keys)).unwrap();
+    wait_until_its_start_is_past(server);
+    let (living, over, faults) = (Vec::new(), Vec::new(), Vec::new());
+    let mut run = Run { plan, server, folder, living, over, faults, started: 0 };
+    run.living = (0..plan.processes).map(|_| run.spawn()).collect();
+    let started = Instant::now();
+    for (at, fault) in &plan.faults {
+        std::thread::sleep(at.saturating_sub(started.elapsed()));
+        run.happens(*fault);
+    }
+    std::thread::sleep(plan.length.saturating_sub(started.elapsed()));
+    run.finish();
+    let versions = runtime.block_on(truth.versions()).unwrap();
+    runtime.block_on(truth.close());
+    History { processes: run.over, faults: run.faults, versions, keys: plan.load.keys }
+}
+
+/// Runs a plan, and checks the history that it makes.
+fn judge(plan: &Plan, server: &RedisServer) -> (History, Vec<Violation>, Statistics) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let history = run(plan, server, folder.path());
+    let (violations, statistics) = check(&history);
+    eprintln!(
+        "seed {}: {} processes, {} faults, {} reads ({} hits), {} versions, judged {:?}, {} violations",
+        plan.seed,
+        history.processes.len(),
+        history.faults.len(),
+        statistics.reads,
+        statistics.hits,
+        statistics.versions,
+        statistics.judged,
+        violations.len(),
+    );
+    if plan.load.fencing && !violations.is_empty() {
+        eprintln!("what the processes noted is kept in {}", folder.keep().display());
+    }
+    (history, violations, statistics)
+}
+
+#[test]
+fn no_read_is_older_than_a_write_before_it() {
+    let server = server();
+    // The rest is for the other test, and for the start of the server.
+    let deadline = Instant::now() + Duration::from_secs(seconds() * 5 / 6);
+    let given = variable("CACHE_HISTORY_SEED");
+    let first = given.unwrap_or_else(random_seed);
+    let mut seeds = Random::new(first);
+    let mut sum = Statistics::default();
+    let mut runs = 0;
+    while runs == 0 || Instant::now() + RUN < deadline {
+        let seed = given.unwrap_or_else(|| Plan::seed_for(seeds.next() >> 32, runs));
+        let plan = Plan::of(seed, RUN);
+        let (history, violations, statistics) = judge(&plan, &server);
+        if let Some(violation) = violations.first() {
+            panic!(
+                "{} violations, the first of them:\n{}\nthe plan: {plan:?}\nto run it again:\n    \
+                 CACHE_HISTORY_SEED={seed} cargo test -p cache-tests --test history\n\
+                 or, for as long as asked,\n    cargo xtask soak --seconds 300 --seed {seed}",
+                violations.len(),
+                tell(&history, violation),
+            );
+        }
+        sum = sum.and(statistics);
+        runs += 1;
+    }
+    if given.is_some() {
+        // One plan alone need not show everything.
+        return;
+    }
+    // A cache that is never asked, or never answers, is never wrong.
+    assert!(sum.reads > 1_000 && sum.hits > 300 && sum.versions > 100, "{sum:?}");
+    for reason in [Reason::Returned, Reason::OwnWrite, Reason::Left, Reason::Committed] {
+        assert!(sum.judged_by(reason) > 0, "no read was judged by {reason:?}: {sum:?}");
+    }
+}
+
+#[test]
+fn without_fencing_the_same_calls_read_stale_values() {
+    let server = server();
+    let deadline = Instant::now() + Duration::from_secs(seconds()).max(PATIENCE);
+    let mut seeds = Random::new(variable("CACHE_HISTORY_SEED").unwrap_or_else(random_seed));
+    loop {
+        let mut plan = Plan::of(Plan::seed_for(seeds.next() >> 32, 0), Duration::from_millis(1_500));
+        plan.load.fencing = false;
+        let (history, violations, _) = judge(&plan, &server);
+        // Not only a fence that is missing, but the race that every reader would notice.
+        let stale = violations
+            .iter()
+            .find(|violation| matches!(violation, Violation::Stale { reason: Reason::Returned, .. }));
+        if let Some(violation) = stale {
+            eprintln!("{} violations, one of them:\n{}", violations.len(), tell(&history, violation));
+            return;
+        }
+        assert!(Instant::now() < deadline, "stale reads are not noticed, so nothing was shown");
+    }
+}
