@@ -207,7 +207,7 @@ fn run(plan: &Plan, server: &RedisServer, folder: &Path) -> History {
 
 /// Runs a plan, and checks the history that it makes.
 fn judge(plan: &Plan, server: &RedisServer) -> (History, Vec<Violation>, Statistics) {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = tempfile::Builder::new().prefix("history-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let history = run(plan, server, folder.path());
     let (violations, statistics) = check(&history);
     eprintln!(

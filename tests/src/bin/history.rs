@@ -381,9 +381,11 @@ fn main() {
 }
 
 async fn run(folder: &Path, number: u64, seed: u64, url: &str, load: Load) {
+    // Of this run alone: the same seed may have run on this server before, with another database.
+    let namespace = folder.file_name().and_then(|name| name.to_str()).expect("a folder with a name");
     let builder = Cache::builder()
         .redis(url)
-        .and_then(|builder| builder.namespace(&format!("history{seed}")))
+        .and_then(|builder| builder.namespace(namespace))
         .expect("fit")
         .budget(Duration::from_millis(load.budget))
         .ttl_class(TtlClass::Standard, Duration::from_millis(load.ttl));

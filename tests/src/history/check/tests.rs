@@ -183,7 +183,7 @@ fn an_invalidation_binds_to_what_had_landed_before_it() {
     let reads = vec![old_item(25), old_item(32)];
     stale(&history(with(writer.clone(), &[invalidated(30, true)]), reads.clone()), &[Reason::Invalidated]);
     stale(&history(with(writer.clone(), &[invalidated(30, false)]), reads.clone()), &[]);
-    stale(&history(with(writer.clone(), &[invalidated(19, true)]), reads), &[]);
+    stale(&history(with(writer.clone(), &[invalidated(20, true)]), reads), &[]);
     // Only the item: nobody has touched the summary.
     stale(&history(with(writer, &[invalidated(30, true)]), vec![old_summary(32)]), &[]);
 }
@@ -191,8 +191,11 @@ fn an_invalidation_binds_to_what_had_landed_before_it() {
 #[test]
 fn what_nobody_has_committed_is_noticed() {
     let unknown = |read: Event| {
-        let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned)]);
-        let (violations, _) = check(&history(writer, vec![read]));
+        let other = [
+            Event::Write { id: WRITE + 1, start: ms(10), mode: Mode::Plain, key: 0 },
+            Event::Committing { id: WRITE + 1, at: ms(11) },
+        ];
+        let (violations, _) = check(&history(with(write(Mode::Plain, false), &other), vec![read]));
         matches!(violations[..], [Violation::Unknown { .. }])
     };
     let item = |start, item| read_of(Function::Item(0), start, item);
