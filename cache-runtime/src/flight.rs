@@ -10,15 +10,15 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher as _, RandomState},
     pin::pin,
+};
+
+use crate::{
+    domain::key::Key,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, Notify, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
-
-use tokio::sync::Notify;
-
-use crate::domain::key::Key;
 
 /// A result that flights hand on: the type is known to the callers of one key, and checked.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;

@@ -3,15 +3,15 @@
 //! Until then this process does not serve those keys from the cache (rule 12). When there are more of them than
 //! the queue holds, it serves nothing from the cache rather than forget one.
 
-use std::{
-    collections::HashMap,
+use std::collections::HashMap;
+
+use crate::{
+    domain::key::Key,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
-
-use crate::domain::key::Key;
 
 /// So many keys may wait.
 const CAPACITY: usize = 100_000;
@@ -22,7 +22,7 @@ pub(crate) struct Recovery {
     /// With a number that changes each time the key is added: an acknowledgement is of the invalidation that was sent
     /// before, not of one that has failed since.
     waiting: Mutex<HashMap<Key, u64>>,
-    added: std::sync::atomic::AtomicU64,
+    added: AtomicU64,
     length: AtomicUsize,
     overflowed: AtomicBool,
     working: AtomicBool,
