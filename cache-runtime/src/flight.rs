@@ -10,15 +10,15 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher as _, RandomState},
     pin::pin,
+};
+
+use crate::{
+    domain::key::Key,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, Notify, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
-
-use tokio::sync::Notify;
-
-use crate::domain::key::Key;
 
 /// A result that flights hand on: the type is known to the callers of one key, and checked.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -54,7 +54,24 @@ struct State {
 enum Outcome {
     /// For who joined when at most `good_for` pieces of evidence had been sent for.
     Value { shared: Shared, good_for: u32 },
-    /// Nothing that others may have.
+    /// It has failed, and there is nothing of it that others may have.
+    Failed,
+    /// It takes longer than others wait.
+    TimedOut,
+    /// Its leader has gone away.
+    Gone,
+}
+
+/// How a flight ended for who waited.
+#[derive(Clone, Debug)]
+pub(crate) enum Landed {
+    /// With a result.
+    Shared(Shared),
+    /// With an error, or a panic, that cannot be handed on.
+    Failed,
+    /// Not within the time that others wait.
+    TimedOut,
+    /// Without a result, or with one that is older than the call: start over.
     Nothing,
 }
 
@@ -171,9 +188,15 @@ impl Leader {
         if lock(&self.flight.state).followers == 0 {
             return;
         }
-        if let Some(shared) = share() {
-            lock(&self.flight.state).outcome = Some(Outcome::Value { shared, good_for });
-        }
+        let outcome = share().map_or(Outcome::Failed, |shared| Outcome::Value { shared, good_for });
+        lock(&self.flight.state).outcome.get_or_insert(outcome);
+    }
+
+    /// The load takes longer than others wait: they go on without it, and who comes from now on leads another flight.
+    pub(crate) fn time_out(&self) {
+        self.close();
+        lock(&self.flight.state).outcome.get_or_insert(Outcome::TimedOut);
+        self.flight.landed.notify_waiters();
     }
 }
 
@@ -204,7 +227,8 @@ impl Drop for Waiting {
 impl Drop for Leader {
     fn drop(&mut self) {
         self.close();
-        lock(&self.flight.state).outcome.get_or_insert(Outcome::Nothing);
+        let outcome = if std::thread::panicking() { Outcome::Failed } else { Outcome::Gone };
+        lock(&self.flight.state).outcome.get_or_insert(outcome);
         self.flight.landed.notify_waiters();
     }
 }
@@ -220,21 +244,23 @@ impl Follower {
         Self { flight, joined }
     }
 
-    /// Waits for the leader. `None`: start over.
+    /// Waits for the leader.
     ///
     /// # Cancel safety
     /// Safe: a follower that goes away is missed by nobody.
-    pub(crate) async fn landed(self) -> Option<Shared> {
+    pub(crate) async fn landed(self) -> Landed {
         loop {
             // Registered before the outcome is looked at, so that no landing is slept through.
             let mut landed = pin!(self.flight.landed.notified());
             landed.as_mut().enable();
             let outcome = lock(&self.flight.state).outcome.clone();
             match outcome {
-                Some(Outcome::Value { shared, good_for }) => {
-                    return (self.joined <= good_for).then_some(shared);
+                Some(Outcome::Value { shared, good_for }) if self.joined <= good_for => {
+                    return Landed::Shared(shared);
                 }
-                Some(Outcome::Nothing) => return None,
+                Some(Outcome::Failed) => return Landed::Failed,
+                Some(Outcome::TimedOut) => return Landed::TimedOut,
+                Some(Outcome::Value { .. } | Outcome::Gone) => return Landed::Nothing,
                 None => landed.await,
             }
         }
@@ -313,8 +339,10 @@ mod tests {
     }
 
     fn value(follower: Follower) -> Option<u32> {
-        let shared = follower.landed().now_or_never().expect("the flight has landed")?;
-        shared.downcast_ref::<u32>().copied()
+        match follower.landed().now_or_never().expect("the flight has landed") {
+            Landed::Shared(shared) => shared.downcast_ref::<u32>().copied(),
+            Landed::Failed | Landed::TimedOut | Landed::Nothing => None,
+        }
     }
 
     #[test]
@@ -364,6 +392,25 @@ mod tests {
         assert_eq!(value(follower), Some(7));
         assert_eq!(flights.len(), 1, "the next flight is not touched");
         drop(next);
+    }
+
+    #[test]
+    fn who_waits_learns_how_it_ended() {
+        let ended = |end: fn(Leader)| {
+            let flights = Arc::<Flights>::default();
+            let leader = lead(&flights, &key("a"));
+            let follower = flights.follow(&key("a"), false).expect("a flight");
+            end(leader);
+            follower.landed().now_or_never().expect("the flight has landed")
+        };
+        assert!(matches!(ended(|leader| leader.land(1, || None)), Landed::Failed));
+        assert!(matches!(ended(drop), Landed::Nothing));
+        assert!(matches!(ended(|leader| leader.time_out()), Landed::TimedOut));
+        let late = ended(|leader| {
+            leader.time_out();
+            leader.land(1, || Some(Arc::new(7_u32)));
+        });
+        assert!(matches!(late, Landed::TimedOut), "{late:?}");
     }
 
     #[test]

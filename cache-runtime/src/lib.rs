@@ -55,6 +55,7 @@ mod redis;
 pub mod registry;
 mod resilience;
 mod store;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -130,7 +130,7 @@ fn open_as_anything(body: &Body) -> usize {
 
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "what is decoded is not looked at")]
-struct Tree(Vec<Tree>);
+struct Tree(Vec<Self>);
 
 /// A body whose checksum is right, whatever its payload is.
 fn sealed_payload(payload: &[u8]) -> Body {

@@ -6,6 +6,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
@@ -18,12 +19,14 @@ use super::{
     read::read,
     steps::{Counted, spawn},
 };
-use crate::{domain::policy::Ttl, resilience::refresh::Refreshing};
+use crate::{ambient::Deadline, domain::policy::Ttl, resilience::refresh::Refreshing};
 
 /// A load that goes on when it is dropped.
 struct Detached<O: Send + 'static> {
     load: Option<Pin<Box<dyn Future<Output = O> + Send>>>,
     runtime: Option<Handle>,
+    /// How long it goes on alone: after that nobody waits for it, and it could store nothing.
+    at_most: Duration,
 }
 
 impl<O: Send + 'static> Future for Detached<O> {
@@ -43,7 +46,11 @@ impl<O: Send + 'static> Future for Detached<O> {
 impl<O: Send + 'static> Drop for Detached<O> {
     fn drop(&mut self) {
         if let (Some(load), Some(runtime)) = (self.load.take(), &self.runtime) {
-            runtime.spawn(async move { drop(load.await) }.in_current_span());
+            let at_most = self.at_most;
+            let task = async move {
+                drop(Deadline::after(at_most).bound(load).await);
+            };
+            runtime.spawn(task.in_current_span());
         }
     }
 }
@@ -94,8 +101,8 @@ where
     C: Fn(&S::Value) -> bool + Send + Sync + 'static,
 {
     let lead = |load: Load<S, T, C>, leader, stale, body| {
-        let runtime = Handle::try_current().ok();
-        Detached { load: Some(Box::pin(load.lead(leader, stale, body))), runtime }
+        let (runtime, at_most) = (Handle::try_current().ok(), load.call.load_timeout());
+        Detached { load: Some(Box::pin(load.lead(leader, stale, body))), runtime, at_most }
     };
     let refresh = |load: Load<S, T, C>, body, refreshing| {
         let counted = Counted::new(&load.call.engine);

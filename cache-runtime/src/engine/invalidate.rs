@@ -185,7 +185,7 @@ fn failed(engine: &Arc<Engine>, key: Key, hold: Millis, error: &StoreError) {
 pub(super) fn resume(engine: &Arc<Engine>) -> bool {
     let start = engine.recovery.start();
     if start {
-        let worker = Worker(Arc::clone(engine));
+        let worker = Worker { engine: Arc::clone(engine), ended: false };
         if spawn(worker.run()).is_none() {
             engine.recovery.abandoned();
         }
@@ -194,7 +194,11 @@ pub(super) fn resume(engine: &Arc<Engine>) -> bool {
 }
 
 /// Repeats invalidations until none is left.
-struct Worker(Arc<Engine>);
+struct Worker {
+    engine: Arc<Engine>,
+    /// It has found nothing left to do: from then on another one may be at work.
+    ended: bool,
+}
 
 /// How many are sent at once, and how long the worker waits after a failure.
 const BATCH: usize = 256;
@@ -202,12 +206,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Worker {
-    async fn run(self) {
-        let engine = &self.0;
+    async fn run(mut self) {
+        let engine = Arc::clone(&self.engine);
         let mut pause = FIRST_PAUSE;
         loop {
             let acknowledged = match engine.recovery.work(BATCH) {
-                Work::Nothing => return,
+                Work::Nothing => {
+                    self.ended = true;
+                    return;
+                }
                 Work::Keys(keys) => self.repeat(&keys).await,
                 // Every load that began before is voided with it: its lease is an entry, too.
                 Work::Everything(forgotten) => {
@@ -230,7 +237,7 @@ impl Worker {
 
     /// Whether any was acknowledged.
     async fn repeat(&self, keys: &[(Key, Waiting)]) -> bool {
-        let engine = &self.0;
+        let engine = &self.engine;
         let answers = join_all(keys.iter().map(|(key, waiting)| repeat(engine, key, waiting.hold))).await;
         let mut acknowledged = false;
         for ((key, waiting), answer) in keys.iter().zip(answers) {
@@ -252,7 +259,9 @@ async fn repeat(engine: &Engine, key: &Key, hold: Millis) -> Result<(), StoreErr
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.0.recovery.abandoned();
+        if !self.ended {
+            self.engine.recovery.abandoned();
+        }
     }
 }
 

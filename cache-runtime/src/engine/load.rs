@@ -345,7 +345,11 @@ where
     async fn run<B: Future<Output = S::Output>>(&self, leader: &Leader, body: B) -> S::Output {
         let Call { engine, site, .. } = &self.call;
         let time = Stopwatch::start();
-        let output = leader.leading(body).await;
+        let patience = async {
+            ambient::sleep(self.call.load_timeout()).await;
+            leader.time_out();
+        };
+        let output = leader.leading(beside(body, patience)).await;
         site.emitter.load(site.labels(), time.elapsed());
         if matches!(self.shape.view(&output), View::Failed) {
             engine.stats(site).loads_failed.fetch_add(1, Ordering::Relaxed);

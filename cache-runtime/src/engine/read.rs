@@ -13,7 +13,7 @@ use crate::{
         entry::Seen,
         policy::{Ttl, Usable},
     },
-    flight::{self, Leader, Role, Shared},
+    flight::{self, Landed, Leader, Role, Shared},
     metrics::Outcome,
     resilience::refresh::Refreshing,
     store::Store as _,
@@ -55,9 +55,10 @@ where
         return body().await;
     }
     let mut failures = 0;
+    let mut again = false;
     // Each round ends with a result, or because a flight had none for us.
     loop {
-        let follower = match engine.flights.follow(key, failures > 0) {
+        let follower = match engine.flights.follow(key, again) {
             Some(follower) => follower,
             None => {
                 let time = Stopwatch::start();
@@ -122,7 +123,7 @@ where
                         }
                     }
                 }
-                match engine.flights.lead_or_follow(key, failures > 0) {
+                match engine.flights.lead_or_follow(key, again) {
                     Role::Follow(follower) => follower,
                     Role::Lead(leader) => {
                         let deadline = Deadline::of(time, engine.config.budget);
@@ -139,15 +140,17 @@ where
         };
         let landed = Deadline::after(call.load_timeout()).bound(follower.landed()).await;
         drop(waiting);
-        match landed {
-            Some(Some(shared)) => {
+        match landed.unwrap_or(Landed::TimedOut) {
+            Landed::Shared(shared) => {
                 if let Some(output) = take(shape, &shared) {
                     engine.count(site, Outcome::Coalesced);
                     return output;
                 }
+                failures += 1;
             }
-            Some(None) => {}
-            None => {
+            Landed::Failed => failures += 1,
+            Landed::Nothing => {}
+            Landed::TimedOut => {
                 // An old value is better than one more load beside one that hangs.
                 if site.config.staleness().kept() > 0
                     && let Some(output) = held(&call, shape).await
@@ -159,10 +162,10 @@ where
                 return body().await;
             }
         }
-        // A flight without a result, or with one that is older than this call: the next one is younger. Two in a row
-        // have failed: then everybody gets an error of his own, all at once instead of one after another.
-        failures += 1;
-        if failures > 2 {
+        // The next flight is younger than this call. When two have failed everybody gets an error of his own, all at once
+        // instead of one after another.
+        again = true;
+        if failures > 1 {
             without("flights_failed");
             return body().await;
         }

@@ -4,15 +4,15 @@
 //! the queue holds, it serves nothing from the cache rather than forget one; when the queue has been worked off, all
 //! entries of the namespace are invalidated in place of those that are not known, and the cache is in use again.
 
-use std::{
-    collections::HashMap,
+use std::collections::HashMap;
+
+use crate::{
+    domain::{entry::Millis, key::Key},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
-
-use crate::domain::{entry::Millis, key::Key};
 
 /// So many keys may wait.
 const CAPACITY: usize = 100_000;

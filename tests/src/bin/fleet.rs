@@ -53,6 +53,12 @@ async fn value() -> u64 {
     run().await
 }
 
+/// A load that ends with its caller.
+#[cached(ttl = "5m", key = "attached", detach = false)]
+async fn attached() -> u64 {
+    run().await
+}
+
 #[cached(ttl = "5m", key = "cloned")]
 async fn cloned() -> Result<u64, String> {
     Err(format!("run {}", run().await))
@@ -70,6 +76,7 @@ async fn unique() -> Result<u64, Unique> {
 async fn call(function: &str) -> String {
     match function {
         "value" => format!("ok {}", value().await),
+        "attached" => format!("ok {}", attached().await),
         "cloned" => cloned().await.map_or_else(|error| format!("failed {error}"), |run| format!("ok {run}")),
         "unique" => {
             unique().await.map_or_else(|Unique(run)| format!("failed run {run}"), |run| format!("ok {run}"))

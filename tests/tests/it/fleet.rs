@@ -122,17 +122,37 @@ fn an_error_that_cannot_be_cloned_is_everybodys_own() {
     for ended in fleet.all_call("unique") {
         assert_eq!(ended.outcomes.len(), 500, "{:?}", ended.outcomes);
         assert!(ended.outcomes.keys().all(|outcome| outcome.starts_with("failed run ")));
+        // One after another they would take fifty seconds.
+        assert!(ended.last < Duration::from_secs(15), "{:?}", ended.last);
     }
     assert_eq!(fleet.runs(), 1_000);
 }
 
-/// A call waits for one load of another process; when the next one is under way already it loads by itself.
+/// Its load goes on.
 #[test]
-fn a_leading_caller_that_is_aborted_costs_each_process_one_more_run_at_most() {
-    let mut fleet = Fleet::start(2, "first-hangs", Duration::from_millis(300));
+fn a_leading_caller_that_is_aborted_costs_nothing() {
+    let mut fleet = Fleet::start(2, "sleeps", Duration::from_millis(1_500));
     fleet.one_leads("value");
     fleet.workers[0].tell("call value 499");
     fleet.workers[1].tell("call value 500");
+    std::thread::sleep(Duration::from_millis(300));
+    fleet.workers[0].tell("abort-first");
+    for (worker, aborted) in fleet.workers.iter_mut().zip([1, 0]) {
+        let mut outcomes = ended(worker, 500).outcomes;
+        assert_eq!(outcomes.remove("aborted").unwrap_or(0), aborted);
+        assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["ok 1"]);
+    }
+    assert_eq!(fleet.runs(), 1);
+}
+
+/// Where a load ends with its caller, a call waits for one load of another process; when the next one is under way
+/// already it loads by itself.
+#[test]
+fn a_leading_caller_that_is_aborted_costs_each_process_one_more_run_at_most() {
+    let mut fleet = Fleet::start(2, "first-hangs", Duration::from_millis(300));
+    fleet.one_leads("attached");
+    fleet.workers[0].tell("call attached 499");
+    fleet.workers[1].tell("call attached 500");
     // So that the others wait by then, here and there; where they do not yet, they come to the same.
     std::thread::sleep(Duration::from_millis(300));
     fleet.workers[0].tell("abort-first");
