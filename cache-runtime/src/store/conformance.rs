@@ -111,7 +111,7 @@ async fn a_stale_value_stays_beside_the_lease_of_its_refresh(store: &impl Store)
     let stale = Seal { value: Some(&7), id: A, lifetime: short, load: 1, fingerprint: Fingerprint(5) };
     store.acquire(&key, A, Seen::Nothing, LEASE).await.unwrap();
     store.fill(&key, A, &seal(&stale, 1 << 20).unwrap()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    crate::ambient::sleep(Duration::from_millis(20)).await;
     assert_eq!(id(&store.read(&key).await.unwrap()), Some((A, None)));
     assert_eq!(store.acquire(&key, B, Seen::Keep(A), LEASE).await.unwrap(), Acquired::Granted);
     assert_eq!(id(&store.read(&key).await.unwrap()), Some((A, Some(B))), "served while it is loaded anew");

@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "a scene does not need all of it")]
 #[path = "../../../cache-runtime/src/flight.rs"]
 mod flight;
-#[expect(dead_code, reason = "a scene does not fill the queue")]
+#[cfg_attr(not(test), expect(dead_code, reason = "a scene does not fill the queue"))]
 #[path = "../../../cache-runtime/src/resilience/recovery.rs"]
 mod recovery;
 mod sync;

@@ -18,6 +18,7 @@ mod flights;
 mod metrics;
 mod options;
 mod proxy;
+mod recovery;
 mod refresh;
 mod regression;
 mod support;
