@@ -4,13 +4,13 @@ use std::{marker::PhantomData, sync::Arc};
 
 pub use inventory;
 
-use crate::engine::{EngineRef, read_attached, read_detached};
+use crate::engine::EngineRef;
 pub use crate::{
     Entry, KeyPart, KeyWriter, Ttl, TtlClass,
     engine::Target,
     engine::{
-        CacheValue, Call, Fallible, FallibleOptional, Optional, Plain, Rules, Shape, Site, SiteConfig, View,
-        Write,
+        Attached, CacheValue, Call, Detached, Fallible, FallibleOptional, Optional, Plain, Rules, Shape,
+        Site, SiteConfig, View, Write,
     },
     entry::EntryRules,
     registry::Registration,
@@ -140,64 +140,9 @@ pub fn string_target(cache: &Cache, key: KeyWriter) -> Target {
     crate::Cache::target(&cache.0, &key.finish().to_string())
 }
 
-/// Calls a function that reads, whose load ends with its caller.
-pub fn read<S, T, C, B>(call: Call, shape: S, rules: Rules<T, C>, body: B) -> impl Future<Output = S::Output>
-where
-    S: Shape<Value: CacheValue>,
-    B: Future<Output = S::Output>,
-    T: Fn(&S::Value) -> Ttl,
-    C: Fn(&S::Value) -> bool,
-{
-    read_attached(call, shape, rules, || body)
-}
-
-/// A load that ends with its caller.
-#[derive(Clone, Copy, Debug)]
-pub struct Attached;
-
-/// A load that goes on without its caller.
-#[derive(Clone, Copy, Debug)]
-pub struct Detached;
-
-impl Attached {
-    /// Calls a function that reads.
-    pub fn read<S, T, C, B, F>(
-        self,
-        call: Call,
-        shape: S,
-        rules: Rules<T, C>,
-        body: B,
-    ) -> impl Future<Output = S::Output>
-    where
-        S: Shape<Value: CacheValue>,
-        B: FnOnce() -> F,
-        F: Future<Output = S::Output>,
-        T: Fn(&S::Value) -> Ttl,
-        C: Fn(&S::Value) -> bool,
-    {
-        read_attached(call, shape, rules, body)
-    }
-}
-
-impl Detached {
-    /// Calls a function that reads.
-    pub fn read<S, T, C, B, F>(
-        self,
-        call: Call,
-        shape: S,
-        rules: Rules<T, C>,
-        body: B,
-    ) -> impl Future<Output = S::Output>
-    where
-        S: Shape<Value: CacheValue, Output: Send> + 'static,
-        B: FnOnce() -> F,
-        F: Future<Output = S::Output> + Send + 'static,
-        T: Fn(&S::Value) -> Ttl + Send + Sync + 'static,
-        C: Fn(&S::Value) -> bool + Send + Sync + 'static,
-    {
-        // Where it goes on in a task of its own it still uses the cache of the scope that it was called in.
-        read_detached(call, shape, rules, || crate::Cache::carried(body()))
-    }
+/// A body that uses the cache of this scope also where it goes on in a task of its own.
+pub fn carried<F: Future>(body: F) -> impl Future<Output = F::Output> {
+    crate::Cache::carried(body)
 }
 
 /// An argument that is a reference: `(&&Arg::new(name)).kind()` says whether it can be made owned.

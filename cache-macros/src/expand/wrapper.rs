@@ -97,31 +97,21 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let span = output::value(&plan.output).span();
     match &plan.mode {
         Mode::Read => {
-            let (here, shape_here, body_name, call_name, launch_name) = (
-                paths.private_at(span),
-                shown("__cache_shape", span),
-                local("__body"),
-                local("__call"),
-                local_at("__launch", span),
-            );
+            let [shape_here, launch_here] = ["__cache_shape", "__cache_launch"].map(|name| shown(name, span));
+            let [body_name, call_name, launch_name] = ["__body", "__call", "__launch"].map(local);
             // The body is made before a name of ours is in scope.
-            let (body, read) = match plan.detach {
-                Detach::No => {
-                    let read = quote_spanned!(span=> #here::read(#call_name, #shape_here, #rules_name, #body_name).await);
-                    (quote!(let #body_name = #body;), read)
-                }
-                Detach::Probe | Detach::Yes => {
-                    let launch = shown("__cache_launch", span);
-                    let read = quote_spanned! {span=>
-                        let #launch = #launch_name;
-                        #launch.read(#call_name, #shape_here, #rules_name, #body_name).await
-                    };
-                    (detached(plan, &private), read)
-                }
+            let body = match plan.detach {
+                Detach::No => quote! {
+                    let #body_name = #body;
+                    let #body_name = || #body_name;
+                    let #launch_name = #private::Attached;
+                },
+                Detach::Probe | Detach::Yes => detached(plan, &private),
             };
             let read = quote_spanned! {span=>
                 let #shape_here = #shape_name;
-                #read
+                let #launch_here = #launch_name;
+                #launch_here.read(#call_name, #shape_here, #rules_name, #body_name).await
             };
             quote! {
                 #start
@@ -251,7 +241,7 @@ fn detached(plan: &Plan, private: &TokenStream) -> TokenStream {
         let #body = move || {
             #own
             #(#take)*
-            async move { #call (#(#arguments),*).await }
+            #private::carried(async move { #call (#(#arguments),*).await })
         };
         let #launch = #how;
     }

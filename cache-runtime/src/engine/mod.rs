@@ -26,11 +26,9 @@ use std::{
 };
 
 use self::history::History;
-pub(crate) use self::{
-    detach::{read_attached, read_detached},
-    lookup::{Found, find},
-};
+pub(crate) use self::lookup::{Found, find};
 pub use self::{
+    detach::{Attached, Detached},
     invalidate::Target,
     lookup::Call,
     shape::{CacheValue, Fallible, FallibleOptional, Optional, Plain, Shape, View},
