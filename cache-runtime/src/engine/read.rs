@@ -10,9 +10,10 @@ use super::{
 use crate::{
     ambient::{Deadline, Stopwatch},
     domain::{
-        entry::Seen,
+        entry::{Seen, Token},
         policy::{Ttl, Usable},
     },
+    error::StoreError,
     flight::{self, Landed, Leader, Role, Shared},
     metrics::Outcome,
     resilience::refresh::Refreshing,
@@ -64,65 +65,25 @@ where
                 let time = Stopwatch::start();
                 let found = find::<S::Value>(engine, site, key).await;
                 site.emitter.lookup(site.labels(), time.elapsed());
-                let mut seen = Seen::Nothing;
-                let mut fenced = false;
-                let held = match found {
-                    Ok(Found::Value(value, held)) => Some((shape.hit(value), held)),
-                    Ok(Found::Negative(held)) => match shape.negative() {
-                        Some(output) => Some((output, held)),
-                        // Another function stores `None` under this key, and this one has no such result.
-                        None => {
-                            seen = Seen::Drop(held.id);
-                            None
+                let (seen, stale, fenced) = match judge(&call, shape, found) {
+                    Looked::Served(output) => return output,
+                    Looked::Old(output, id) => {
+                        if let Some(refresh) = refresh
+                            && let Some(refreshing) = engine.refreshes.begin(key, engine.store.now())
+                        {
+                            let deadline = Deadline::after(engine.config.budget);
+                            let (seen, has_stale, fenced) = (Seen::Keep(id), false, false);
+                            let load = Load { call, shape, rules, seen, deadline, has_stale, fenced };
+                            refresh(load, body(), refreshing);
                         }
-                    },
-                    Ok(Found::Nothing(unusable)) => {
-                        seen = unusable;
-                        None
+                        return output;
                     }
-                    Ok(Found::Leased) => None,
-                    Ok(Found::Fenced) => {
-                        fenced = true;
-                        None
-                    }
-                    Err(error) => {
-                        engine.failed(site, &error);
-                        without(error.reason());
+                    Looked::Unusable { seen, stale, fenced } => (seen, stale, fenced),
+                    Looked::Failed(reason) => {
+                        without(reason);
                         return body().await;
                     }
                 };
-                let mut stale = None;
-                if let Some((output, held)) = held {
-                    match held.usable {
-                        Usable::Fresh => {
-                            engine.count(site, Outcome::HitRemote);
-                            return output;
-                        }
-                        Usable::Early | Usable::Stale => {
-                            let old = held.usable == Usable::Stale;
-                            engine.count(site, if old { Outcome::Stale } else { Outcome::HitRemote });
-                            if !held.leased
-                                && let Some(refresh) = refresh
-                                && let Some(refreshing) = engine.refreshes.begin(key, engine.store.now())
-                            {
-                                let deadline = Deadline::after(engine.config.budget);
-                                let seen = Seen::Keep(held.id);
-                                let load =
-                                    Load { call, shape, rules, seen, deadline, has_stale: false, fenced };
-                                refresh(load, body(), refreshing);
-                            }
-                            return output;
-                        }
-                        Usable::IfError if engine.refreshes.has_failed(key, engine.store.now()) => {
-                            engine.count(site, Outcome::Stale);
-                            return output;
-                        }
-                        Usable::IfError | Usable::No => {
-                            stale = Some(output);
-                            seen = Seen::Keep(held.id);
-                        }
-                    }
-                }
                 match engine.flights.lead_or_follow(key, again) {
                     Role::Follow(follower) => follower,
                     Role::Lead(leader) => {
@@ -169,6 +130,59 @@ where
             without("flights_failed");
             return body().await;
         }
+    }
+}
+
+/// What a look-up means for a call.
+enum Looked<O> {
+    /// There it is.
+    Served(O),
+    /// There it is, and it is time for somebody to load the next one in place of this.
+    Old(O, Token),
+    /// It has to be loaded.
+    Unusable {
+        seen: Seen,
+        /// Served where the load fails.
+        stale: Option<O>,
+        /// A write is under way.
+        fenced: bool,
+    },
+    /// The store does not answer.
+    Failed(&'static str),
+}
+
+fn judge<S: Shape>(call: &Call, shape: S, found: Result<Found<S::Value>, StoreError>) -> Looked<S::Output> {
+    let Call { engine, site, key, .. } = call;
+    let unusable = |seen, fenced| Looked::Unusable { seen, stale: None, fenced };
+    let (output, held) = match found {
+        Ok(Found::Value(value, held)) => (shape.hit(value), held),
+        Ok(Found::Negative(held)) => match shape.negative() {
+            Some(output) => (output, held),
+            // Another function stores `None` under this key, and this one has no such result.
+            None => return unusable(Seen::Drop(held.id), false),
+        },
+        Ok(Found::Nothing(seen)) => return unusable(seen, false),
+        Ok(Found::Leased) => return unusable(Seen::Nothing, false),
+        Ok(Found::Fenced) => return unusable(Seen::Nothing, true),
+        Err(error) => {
+            engine.failed(site, &error);
+            return Looked::Failed(error.reason());
+        }
+    };
+    let has_failed = || engine.refreshes.has_failed(key, engine.store.now());
+    let (outcome, next) = match held.usable {
+        Usable::Fresh => (Outcome::HitRemote, None),
+        Usable::Early => (Outcome::HitRemote, Some(held.id)),
+        Usable::Stale => (Outcome::Stale, Some(held.id)),
+        Usable::IfError if has_failed() => (Outcome::Stale, None),
+        Usable::IfError | Usable::No => {
+            return Looked::Unusable { seen: Seen::Keep(held.id), stale: Some(output), fenced: false };
+        }
+    };
+    engine.count(site, outcome);
+    match next {
+        Some(id) if !held.leased => Looked::Old(output, id),
+        _ => Looked::Served(output),
     }
 }
 
