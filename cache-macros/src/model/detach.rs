@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{GenericParam, Generics, Ident, ReceiverKind, Type, TypeParamBound, WherePredicate};
+use syn::{GenericParam, Generics, Ident, ReceiverKind, ReturnType, Type, TypeParamBound, WherePredicate};
 
 use super::{
     function::{Argument, Companion, mentions},
@@ -114,6 +114,15 @@ fn obstacle(
             at: receiver.to_token_stream(),
             why: "it borrows `self` mutably".to_owned(),
             help: "take `&self`".to_owned(),
+        });
+    }
+    if let ReturnType::Type(_, output) = &signature.output
+        && borrows(output.to_token_stream())
+    {
+        return Some(Obstacle {
+            at: output.to_token_stream(),
+            why: "what it returns borrows from the caller".to_owned(),
+            help: "write an `async fn` whose result and arguments are owned".to_owned(),
         });
     }
     for parameter in &signature.generics.params {

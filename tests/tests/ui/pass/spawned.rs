@@ -1,6 +1,6 @@
 //! Calls that are spawned: what they hold must be `Send` for every lifetime that the compiler forgets.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, pin::Pin};
 
 use cache_runtime::cached;
 
@@ -32,6 +32,23 @@ async fn text(name: &str) -> Result<Cow<'static, str>, Cow<'static, str>> {
 #[cached(ttl = "5m", key = "static:<id>", invalidates = [text("a")], strict = true)]
 async fn write(id: u64, database: &Database) -> Result<u64, &'static str> {
     if database.name.is_empty() { Ok(id) } else { Err("refused") }
+}
+
+/// A lifetime that nobody sees.
+struct Context<'a>(&'a str);
+
+#[cached(ttl = "5m", key = "context:<id>", skip = [context])]
+fn hidden(id: u64, context: Context) -> Pin<Box<dyn Future<Output = u64> + Send + '_>> {
+    Box::pin(async move { id + tick() + context.0.len() as u64 })
+}
+
+#[tokio::test]
+async fn a_load_whose_argument_hides_a_lifetime_stays_with_its_caller() {
+    run(async {
+        let name = "Ada".to_owned();
+        assert_eq!(hidden(1, Context(&name)).await, hidden(1, Context(&name)).await);
+    })
+    .await;
 }
 
 #[tokio::test]
