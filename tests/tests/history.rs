@@ -17,7 +17,7 @@ use cache_runtime::testing::server::RedisServer;
 use cache_tests::history::{
     check::{Happened, History, Process, Reason, Statistics, Violation, check},
     event::{self, now},
-    plan::{Fault, Plan},
+    plan::{Fault, Load, Plan},
     random::Random,
     trace::tell,
     truth::Truth,
@@ -202,7 +202,8 @@ fn run(plan: &Plan, server: &RedisServer, folder: &Path) -> History {
     run.finish();
     let versions = runtime.block_on(truth.versions()).unwrap();
     runtime.block_on(truth.close());
-    History { processes: run.over, faults: run.faults, versions, keys: plan.load.keys }
+    let Load { keys, lease, .. } = plan.load;
+    History { processes: run.over, faults: run.faults, versions, keys, lease: lease * 1_000_000 }
 }
 
 /// Runs a plan, and checks the history that it makes.
@@ -211,7 +212,8 @@ fn judge(plan: &Plan, server: &RedisServer) -> (History, Vec<Violation>, Statist
     let history = run(plan, server, folder.path());
     let (violations, statistics) = check(&history);
     eprintln!(
-        "seed {}: {} processes, {} faults, {} reads ({} hits), {} versions, judged {:?}, {} violations",
+        "seed {}: {} processes, {} faults, {} reads ({} hits), {} versions, judged {:?}, {} served past their TTL, {} loads of \
+         those failed, {} violations",
         plan.seed,
         history.processes.len(),
         history.faults.len(),
@@ -219,6 +221,8 @@ fn judge(plan: &Plan, server: &RedisServer) -> (History, Vec<Violation>, Statist
         statistics.hits,
         statistics.versions,
         statistics.judged,
+        statistics.stale,
+        statistics.failed,
         violations.len(),
     );
     if plan.load.fencing && !violations.is_empty() {
@@ -259,7 +263,16 @@ fn no_read_is_older_than_a_write_before_it() {
     }
     // A cache that is never asked, or never answers, is never wrong.
     assert!(sum.reads > 1_000 && sum.hits > 300 && sum.versions > 100, "{sum:?}");
-    for reason in [Reason::Returned, Reason::OwnWrite, Reason::Left, Reason::Committed] {
+    assert!(sum.stale > 10 && sum.failed > 10, "{sum:?}");
+    let reasons = [
+        Reason::Returned,
+        Reason::OwnWrite,
+        Reason::Left,
+        Reason::Committed,
+        Reason::Strict,
+        Reason::Settled,
+    ];
+    for reason in reasons {
         assert!(sum.judged_by(reason) > 0, "no read was judged by {reason:?}: {sum:?}");
     }
 }

@@ -51,34 +51,75 @@ struct Reading {
     ran: AtomicBool,
 }
 
-#[cached(ttl = "STANDARD", key = "item:<key>", skip = [worker, reading])]
-async fn item(key: u64, worker: &Worker, reading: &Reading) -> Result<Item, Failed> {
+/// A load goes on when its reader goes away.
+#[cached(ttl = "STANDARD", key = "item:<key>", skip = [worker, reading], detach = true)]
+async fn item(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
     reading.run(worker.truth.item(key)).await
 }
 
-/// A target of every write, and never fenced.
+/// Served past its TTL, and instead of errors, but never past a write. Its loads are long for what others wait.
+#[cached(
+    ttl = "REALTIME",
+    key = "feed:<key>",
+    skip = [worker, reading],
+    stale_while_revalidate = "150ms",
+    stale_if_error = "400ms",
+    early_refresh = 5.0,
+    load_timeout = "25ms",
+    detach = true
+)]
+async fn feed(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+/// Reads what the database was a while ago: only writes that settle promise anything.
+#[cached(ttl = "STANDARD", key = "replica:<key>", skip = [worker, reading], detach = true)]
+async fn replica(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.lagging_item(key)).await
+}
+
+/// A target of every write. Its loads end with their readers: they borrow.
 #[cached(ttl = "STANDARD", key = "summary", skip = [worker, reading])]
 async fn summary(worker: &Worker, reading: &Reading) -> Result<Vec<Item>, Failed> {
     reading.run(worker.truth.items()).await
 }
 
-#[cached(ttl = "STANDARD", key = "item:<key>", invalidates = ["summary"], skip = [worker, writing])]
+#[cached(
+    ttl = "STANDARD",
+    key = "item:<key>",
+    invalidates = ["summary", "feed:<key>", "replica:<key>"],
+    skip = [worker, writing]
+)]
 async fn put_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<Item, Failed> {
     writing.run(worker, key).await
 }
 
-#[cached(invalidates = ["item:<key>", "summary"])]
+#[cached(invalidates = ["item:<key>", "summary", "feed:<key>", "replica:<key>"])]
 async fn touch_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
     writing.run(worker, key).await.map(|_| ())
 }
 
+#[cached(invalidates = ["item:<key>", "summary", "feed:<key>", "replica:<key>"], strict = true)]
+async fn pin_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
+    writing.run(worker, key).await.map(|_| ())
+}
+
+/// Its targets stay fenced until the replica has caught up, and a little longer.
+#[cached(invalidates = ["item:<key>", "summary", "feed:<key>", "replica:<key>"], settle = "60ms")]
+async fn settle_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
+    writing.run(worker, key).await.map(|_| ())
+}
+
 impl Reading {
-    fn draw(random: &mut Random) -> Self {
+    fn draw(function: Function, random: &mut Random) -> Self {
+        let feed = matches!(function, Function::Feed(_));
+        // So long that the others give it up.
+        let slow = feed && random.percent(5);
         Self {
             before: random.up_to_millis(3),
             // What was read becomes older meanwhile: here the races are.
-            after: random.up_to_millis(5),
-            fails: random.percent(3),
+            after: random.up_to_millis(if slow { 60 } else { 5 }),
+            fails: random.percent(if feed { 40 } else { 3 }),
             ran: AtomicBool::new(false),
         }
     }
@@ -144,7 +185,8 @@ impl Writing {
 
     async fn run(&self, worker: &Arc<Worker>, key: u64) -> Result<Item, Failed> {
         let id = self.id;
-        let fenced = self.mode == Mode::Through && self.connection.was_up_until_now(worker);
+        let fenced =
+            matches!(self.mode, Mode::Through | Mode::Strict) && self.connection.was_up_until_now(worker);
         worker.note(&Event::Body { id, at: now(), fenced });
         // As with many a driver, the transaction goes on when its caller has gone.
         let commit = tokio::spawn(commit(Arc::clone(worker), key, id, self.before));
@@ -258,6 +300,8 @@ impl Worker {
                 }
                 drawn if drawn < writes + writes / 4 => self.invalidate(key, &mut random).await,
                 drawn if drawn < writes + 200 => self.read(Function::Summary, &mut random).await,
+                drawn if drawn < writes + 450 => self.read(Function::Feed(key), &mut random).await,
+                drawn if drawn < writes + 550 => self.read(Function::Replica(key), &mut random).await,
                 _ => self.read(Function::Item(key), &mut random).await,
             }
             drop(call);
@@ -265,13 +309,17 @@ impl Worker {
         }
     }
 
-    async fn read(&self, function: Function, random: &mut Random) {
-        let reading = Reading::draw(random);
+    async fn read(self: &Arc<Self>, function: Function, random: &mut Random) {
+        let reading = Arc::new(Reading::draw(function, random));
         let start = now();
         let call = async {
+            let arguments = || (Arc::clone(self), Arc::clone(&reading));
+            let ((worker, of_call), one) = (arguments(), |item| vec![item]);
             match function {
-                Function::Item(key) => item(key, self, &reading).await.map(|item| vec![item]),
+                Function::Item(key) => item(key, worker, of_call).await.map(one),
                 Function::Summary => summary(self, &reading).await,
+                Function::Feed(key) => feed(key, worker, of_call).await.map(one),
+                Function::Replica(key) => replica(key, worker, of_call).await.map(one),
             }
         };
         let patience = if random.percent(5) { random.up_to_millis(6) } else { Duration::MAX };
@@ -283,7 +331,13 @@ impl Worker {
     async fn write(self: &Arc<Self>, key: u64, random: &mut Random) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = self.number << 32 | NEXT.fetch_add(1, Ordering::Relaxed);
-        let mode = if random.percent(50) { Mode::Through } else { Mode::Plain };
+        // Each that settles keeps all that it targets from being stored for a while, so they are few.
+        let mode = match random.below(100) {
+            0..45 => Mode::Through,
+            45..70 => Mode::Plain,
+            70..95 => Mode::Strict,
+            _ => Mode::Settling,
+        };
         self.note(&Event::Write { id, start: now(), mode, key });
         let writing = Writing::draw(self, random, id, mode);
         let dropped = match writing.ending {
@@ -295,6 +349,8 @@ impl Worker {
             match mode {
                 Mode::Through => put_item(key, &worker, &writing).await.map(|_| ()),
                 Mode::Plain => touch_item(key, &worker, &writing).await,
+                Mode::Strict => pin_item(key, &worker, &writing).await,
+                Mode::Settling => settle_item(key, &worker, &writing).await,
             }
         });
         if let Some(after) = dropped {
@@ -310,7 +366,7 @@ impl Worker {
 
     async fn invalidate(&self, key: u64, random: &mut Random) {
         let start = now();
-        let acknowledged = item::entry(&key).invalidate().await;
+        let acknowledged = item::entry(&key).invalidate().await & feed::entry(&key).invalidate().await;
         self.note(&Event::Invalidated { start, end: now(), key, acknowledged });
         sleep(random.up_to_millis(1)).await;
     }
@@ -348,7 +404,7 @@ impl Worker {
     }
 
     /// Redis is there by now: everything comes to an end.
-    async fn finish(&self) {
+    async fn finish(self: &Arc<Self>) {
         while self.commits.load(Ordering::Acquire) > 0 {
             sleep(Duration::from_millis(5)).await;
         }
@@ -360,9 +416,16 @@ impl Worker {
         }
         let mut random = Random::new(self.number);
         for key in 0..self.load.keys {
-            self.read(Function::Item(key), &mut random).await;
+            for function in [Function::Item(key), Function::Feed(key), Function::Replica(key)] {
+                self.read(function, &mut random).await;
+            }
         }
         self.read(Function::Summary, &mut random).await;
+        let report = self.cache.report();
+        if let Some(row) = report.functions.iter().find(|row| row.template == "feed:<key>") {
+            let (stale, failed) = (row.calls.stale, row.load_failures);
+            self.note(&Event::Counted { at: now(), stale, failed });
+        }
     }
 }
 
@@ -388,7 +451,9 @@ async fn run(folder: &Path, number: u64, seed: u64, url: &str, load: Load) {
         .and_then(|builder| builder.namespace(namespace))
         .expect("fit")
         .budget(Duration::from_millis(load.budget))
-        .ttl_class(TtlClass::Standard, Duration::from_millis(load.ttl));
+        .ttl_class(TtlClass::Standard, Duration::from_millis(load.ttl))
+        .ttl_class(TtlClass::Realtime, Duration::from_millis(load.fading))
+        .lease(Duration::from_millis(load.lease));
     let builder = if load.fencing { builder } else { testing::without_fencing(builder) };
     let cache = builder.build().expect("a cache");
     cache.clone().install().expect("the first");

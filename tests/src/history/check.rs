@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::event::{Event, Function, Item, Mode, Outcome, Time, WriteId};
+use super::{
+    event::{Event, Function, Item, Mode, Outcome, Time, WriteId},
+    truth,
+};
 
 /// All that is known of a run.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub struct History {
     pub versions: Vec<Item>,
     /// How many items there are.
     pub keys: u64,
+    /// For so long a fence stands without any renewal.
+    pub lease: Time,
 }
 
 /// What one process has noted.
@@ -56,6 +61,10 @@ pub enum Reason {
     Committed,
     /// The key was invalidated after the commit.
     Invalidated,
+    /// The write had committed under fences on its targets.
+    Strict,
+    /// The write kept its targets fenced until the replica had its version.
+    Settled,
 }
 
 /// What is wrong with a history.
@@ -105,7 +114,11 @@ pub struct Statistics {
     /// Versions.
     pub versions: usize,
     /// Reads that must show at least some version, by the reason that asks the most of them.
-    pub judged: [usize; 5],
+    pub judged: [usize; 7],
+    /// Calls of `feed` that the cache served past the TTL, and loads of it that failed.
+    pub stale: u64,
+    /// The latter.
+    pub failed: u64,
 }
 
 impl Statistics {
@@ -119,6 +132,8 @@ impl Statistics {
             hits: self.hits + other.hits,
             versions: self.versions + other.versions,
             judged,
+            stale: self.stale + other.stale,
+            failed: self.failed + other.failed,
         }
     }
 
@@ -133,8 +148,44 @@ impl Statistics {
 /// resolution.
 const HOLD: Time = 900_000_000;
 
-/// For so long a fence stands without any renewal: 3 s, less a margin.
-const FENCE: Time = 2_500_000_000;
+const LAG: Time = truth::LAG.as_nanos() as Time;
+
+/// What the reads of a function promise.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    /// How far behind its loads are.
+    lag: Time,
+    /// Which writes bind it when they are over.
+    over: &'static [Mode],
+    /// And when they have committed.
+    fenced: &'static [Mode],
+    /// Whether the history has invalidations of its entries.
+    invalidated: bool,
+}
+
+const EVERY: &[Mode] = &[Mode::Through, Mode::Plain, Mode::Strict, Mode::Settling];
+const ITEM: Promise =
+    Promise { lag: 0, over: EVERY, fenced: &[Mode::Through, Mode::Strict], invalidated: true };
+const SUMMARY: Promise = Promise { lag: 0, over: EVERY, fenced: &[Mode::Strict], invalidated: false };
+const FEED: Promise = Promise { invalidated: true, ..SUMMARY };
+const REPLICA: Promise = Promise { lag: LAG, over: &[Mode::Settling], fenced: &[], invalidated: false };
+const PROMISES: [Promise; 4] = [ITEM, SUMMARY, FEED, REPLICA];
+
+/// Where the promise of a function stands among them.
+fn promise(function: Function) -> usize {
+    match function {
+        Function::Item(_) => 0,
+        Function::Summary => 1,
+        Function::Feed(_) => 2,
+        Function::Replica(_) => 3,
+    }
+}
+
+impl Promise {
+    fn reason(self, reason: Reason) -> Reason {
+        if self.lag > 0 { Reason::Settled } else { reason }
+    }
+}
 
 /// A write, put together from its events.
 #[derive(Clone, Debug)]
@@ -197,19 +248,24 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
     let writes = writes(history);
     let versions = landings(history, &writes);
     let looks: Vec<_> = history.processes.iter().map(Looks::of).collect();
-    let item_bounds = settled(history.keys, |key, bounds| {
-        any_read(history, &looks, &writes, &versions[&key], bounds);
-        fenced_reads(history, &writes, &versions[&key], bounds);
-        invalidations(history, key, &versions[&key], bounds);
+    let bounds = PROMISES.map(|promise| {
+        settled(history.keys, |key, bounds| {
+            any_read(history, promise, &looks, &writes, &versions[&key], bounds);
+            fenced_reads(history, promise, &writes, &versions[&key], bounds);
+            if promise.invalidated {
+                invalidations(history, key, &versions[&key], bounds);
+            }
+        })
     });
-    let summary_bounds =
-        settled(history.keys, |key, bounds| any_read(history, &looks, &writes, &versions[&key], bounds));
 
     let mut violations = Vec::new();
     let mut statistics = Statistics { versions: history.versions.len(), ..Statistics::default() };
     for (at, process) in history.processes.iter().enumerate() {
-        let own_bounds =
-            settled(history.keys, |key, bounds| own_writes(history, &writes, at, &versions[&key], bounds));
+        let own_bounds = PROMISES.map(|promise| {
+            settled(history.keys, |key, bounds| {
+                own_writes(history, promise, &writes, at, &versions[&key], bounds);
+            })
+        });
         let number = process.number;
         if process.hung {
             violations.push(Violation::Hung { process: number });
@@ -220,6 +276,11 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
                     violations.push(Violation::Unfinished { process: number });
                     continue;
                 }
+                Event::Counted { stale, failed, .. } => {
+                    statistics.stale += stale;
+                    statistics.failed += failed;
+                    continue;
+                }
                 Event::Read { start, end, function, loaded, items } => {
                     (*start, *end, *function, *loaded, items)
                 }
@@ -228,7 +289,7 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
             statistics.reads += 1;
             statistics.hits += usize::from(!loaded);
             let asked: Vec<u64> = match function {
-                Function::Item(key) => vec![key],
+                Function::Item(key) | Function::Feed(key) | Function::Replica(key) => vec![key],
                 Function::Summary => (0..history.keys).collect(),
             };
             let shown: Vec<u64> = items.iter().map(|item| item.key).collect();
@@ -238,11 +299,8 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
                     violations.push(Violation::Unknown { process: number, read: event.clone(), got: *item });
                     continue;
                 }
-                let bounds = match function {
-                    Function::Item(_) => &item_bounds,
-                    Function::Summary => &summary_bounds,
-                };
-                let bound = [&bounds[&item.key], &own_bounds[&item.key]]
+                let promise = promise(function);
+                let bound = [&bounds[promise][&item.key], &own_bounds[promise][&item.key]]
                     .into_iter()
                     .filter_map(|bounds| bounds.at(start))
                     .max_by_key(|bound| bound.version);
@@ -301,7 +359,8 @@ fn writes(history: &History) -> HashMap<WriteId, Write> {
                 | Event::Invalidated { .. }
                 | Event::Clear { .. }
                 | Event::Quiet { .. }
-                | Event::Unfinished { .. } => {}
+                | Event::Unfinished { .. }
+                | Event::Counted { .. } => {}
             }
         }
     }
@@ -349,14 +408,19 @@ fn is_known(versions: &[Version], writes: &HashMap<WriteId, Write>, item: Item, 
         && writes.get(&item.writer).and_then(|write| write.committing).is_some_and(|at| at <= end)
 }
 
-/// When a write that its caller has left, or whose body has failed, has landed while the key was still held.
-fn landed_in_time(history: &History, write: &Write, landed: Time) -> bool {
-    match write.leaving {
-        Some(leaving) if landed > leaving => {
-            landed - leaving <= HOLD && !fences_were_lost(history, leaving, landed)
+/// When loads of a function show a version that has landed, and whether the key was held until then where that was needed:
+/// a write that its caller has left, or whose body has failed, lands behind its invalidation, and a replica shows what is
+/// older.
+fn shown(history: &History, promise: Promise, write: &Write, landed: Time) -> Option<Time> {
+    let shown = landed + promise.lag;
+    let held = match write.leaving {
+        Some(leaving) if shown > leaving => {
+            shown - leaving <= HOLD && !fences_were_lost(history, leaving, shown)
         }
         _ => true,
-    }
+    };
+    let settled = promise.lag == 0 || !fences_were_lost(history, write.start, shown);
+    (held && settled).then_some(shown)
 }
 
 fn fences_were_lost(history: &History, start: Time, end: Time) -> bool {
@@ -398,6 +462,7 @@ impl Looks {
 /// P1: for every reader.
 fn any_read(
     history: &History,
+    promise: Promise,
     looks: &[Looks],
     writes: &HashMap<WriteId, Write>,
     versions: &[Version],
@@ -406,18 +471,20 @@ fn any_read(
     for version in versions {
         let write = &writes[&version.item.writer];
         let (Some(landed), Some((ended, outcome))) = (version.landed, write.ended) else { continue };
-        if !landed_in_time(history, write, landed) {
+        if !promise.over.contains(&write.mode) {
             continue;
         }
+        let Some(shown) = shown(history, promise, write, landed) else { continue };
         let Some(acknowledged) = looks[write.process].first_after(ended, outcome) else { continue };
         let reason = if outcome == Outcome::Left { Reason::Left } else { Reason::Returned };
-        bounds.add(acknowledged.max(landed), version.item.version, reason);
+        bounds.add(acknowledged.max(shown), version.item.version, promise.reason(reason));
     }
 }
 
 /// P1 within one process, acknowledged or not.
 fn own_writes(
     history: &History,
+    promise: Promise,
     writes: &HashMap<WriteId, Write>,
     process: usize,
     versions: &[Version],
@@ -425,20 +492,21 @@ fn own_writes(
 ) {
     for version in versions {
         let write = &writes[&version.item.writer];
-        if write.process != process {
+        if write.process != process || !promise.over.contains(&write.mode) {
             continue;
         }
         if let (Some(landed), Some((ended, Outcome::Returned))) = (version.landed, write.ended)
-            && landed_in_time(history, write, landed)
+            && let Some(shown) = shown(history, promise, write, landed)
         {
-            bounds.add(ended.max(landed), version.item.version, Reason::OwnWrite);
+            bounds.add(ended.max(shown), version.item.version, promise.reason(Reason::OwnWrite));
         }
     }
 }
 
-/// P5: reads of the key that a write-through function owns.
+/// P5: reads of the key that a write-through function owns, and of the targets of a strict write.
 fn fenced_reads(
     history: &History,
+    promise: Promise,
     writes: &HashMap<WriteId, Write>,
     versions: &[Version],
     bounds: &mut Bounds,
@@ -446,13 +514,15 @@ fn fenced_reads(
     for version in versions {
         let write = &writes[&version.item.writer];
         let Some(landed) = version.landed else { continue };
-        let stood = write.mode == Mode::Through
+        let stood = promise.fenced.contains(&write.mode)
             && write.fenced
-            && landed.saturating_sub(write.start) <= FENCE
+            // Less a margin.
+            && landed.saturating_sub(write.start) <= history.lease / 6 * 5
             && !fences_were_lost(history, write.start, landed)
-            && landed_in_time(history, write, landed);
+            && shown(history, promise, write, landed).is_some();
         if stood {
-            bounds.add(landed, version.item.version, Reason::Committed);
+            let reason = if write.mode == Mode::Strict { Reason::Strict } else { Reason::Committed };
+            bounds.add(landed, version.item.version, reason);
         }
     }
 }

@@ -43,6 +43,10 @@ pub enum Function {
     Item(u64),
     /// All items: a target of every write, and of nothing else.
     Summary,
+    /// The item of this key, for a short time, and past that while it is loaded anew or where that fails.
+    Feed(u64),
+    /// The item of this key as it was a while ago.
+    Replica(u64),
 }
 
 /// The functions that write.
@@ -52,6 +56,56 @@ pub enum Mode {
     Through,
     /// Only invalidates.
     Plain,
+    /// The same, and its targets are fenced.
+    Strict,
+    /// Invalidates, and keeps its targets fenced for a while.
+    Settling,
+}
+
+impl Mode {
+    /// All of them, with their names in files.
+    pub const ALL: [(Self, &str); 4] = [
+        (Self::Through, "through"),
+        (Self::Plain, "plain"),
+        (Self::Strict, "strict"),
+        (Self::Settling, "settling"),
+    ];
+
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+/// As it is written: the name, and behind a colon the key.
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Item(key) => write!(f, "item:{key}"),
+            Self::Summary => f.write_str("summary"),
+            Self::Feed(key) => write!(f, "feed:{key}"),
+            Self::Replica(key) => write!(f, "replica:{key}"),
+        }
+    }
+}
+
+impl FromStr for Function {
+    type Err = Malformed;
+
+    fn from_str(word: &str) -> Result<Self, Malformed> {
+        if word == "summary" {
+            return Ok(Self::Summary);
+        }
+        let (name, key) = word.split_once(':').ok_or(Malformed)?;
+        let key = key.parse().map_err(|_| Malformed)?;
+        match name {
+            "item" => Ok(Self::Item(key)),
+            "feed" => Ok(Self::Feed(key)),
+            "replica" => Ok(Self::Replica(key)),
+            _ => Err(Malformed),
+        }
+    }
 }
 
 /// How a call that writes ended.
@@ -129,7 +183,7 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// `entry(..).invalidate()` of an item.
+    /// `entry(..).invalidate()` of an item, and of what `feed` keeps of it.
     Invalidated {
         /// Before the call.
         start: Time,
@@ -137,7 +191,7 @@ pub enum Event {
         end: Time,
         /// The key.
         key: u64,
-        /// Whether Redis has acknowledged it.
+        /// Whether Redis has acknowledged both.
         acknowledged: bool,
     },
     /// No invalidation waited to be repeated, at some moment in between.
@@ -159,6 +213,15 @@ pub enum Event {
         /// When the process gave up.
         at: Time,
     },
+    /// What the cache has counted of `feed`, at the end.
+    Counted {
+        /// When.
+        at: Time,
+        /// How many calls it has served past the TTL.
+        stale: u64,
+        /// How many of its loads have failed.
+        failed: u64,
+    },
 }
 
 impl Event {
@@ -176,7 +239,8 @@ impl Event {
             | Self::Invalidated { .. }
             | Self::Clear { .. }
             | Self::Quiet { .. }
-            | Self::Unfinished { .. } => None,
+            | Self::Unfinished { .. }
+            | Self::Counted { .. } => None,
         }
     }
 
@@ -194,7 +258,8 @@ impl Event {
             | Self::Committed { at, .. }
             | Self::Leaving { at, .. }
             | Self::Written { end: at, .. }
-            | Self::Unfinished { at } => (at, at),
+            | Self::Unfinished { at }
+            | Self::Counted { at, .. } => (at, at),
         }
     }
 }
@@ -204,17 +269,11 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read { start, end, function, loaded, items } => {
-                write!(f, "read {start} {end} ")?;
-                match function {
-                    Function::Item(key) => write!(f, "{key} ")?,
-                    Function::Summary => f.write_str("summary ")?,
-                }
-                write!(f, "{}", u8::from(*loaded))?;
+                write!(f, "read {start} {end} {function} {}", u8::from(*loaded))?;
                 items.iter().try_for_each(|item| write!(f, " {} {} {}", item.key, item.version, item.writer))
             }
             Self::Write { id, start, mode, key } => {
-                let mode = if *mode == Mode::Through { "through" } else { "plain" };
-                write!(f, "write {id} {start} {mode} {key}")
+                write!(f, "write {id} {start} {} {key}", mode.name())
             }
             Self::Body { id, at, fenced } => write!(f, "body {id} {at} {}", u8::from(*fenced)),
             Self::Committing { id, at } => write!(f, "committing {id} {at}"),
@@ -229,6 +288,7 @@ impl fmt::Display for Event {
             Self::Clear { start, end } => write!(f, "clear {start} {end}"),
             Self::Quiet { start, end } => write!(f, "quiet {start} {end}"),
             Self::Unfinished { at } => write!(f, "unfinished {at}"),
+            Self::Counted { at, stale, failed } => write!(f, "counted {at} {stale} {failed}"),
         }
     }
 }
@@ -246,13 +306,14 @@ impl FromStr for Event {
         let mut word = || words.next().ok_or(Malformed);
         let number = |word: &str| word.parse::<u64>().map_err(|_| Malformed);
         let flag = |word: &str| number(word).map(|flag| flag == 1);
+        let mode = |word: &str| {
+            let found = Mode::ALL.into_iter().find(|(_, name)| *name == word);
+            found.map(|(mode, _)| mode).ok_or(Malformed)
+        };
         let event = match kind {
             "read" => {
                 let (start, end) = (number(word()?)?, number(word()?)?);
-                let function = match word()? {
-                    "summary" => Function::Summary,
-                    key => Function::Item(number(key)?),
-                };
+                let function = word()?.parse()?;
                 let loaded = flag(word()?)?;
                 let mut items = Vec::new();
                 while let Ok(key) = word() {
@@ -267,7 +328,7 @@ impl FromStr for Event {
             "write" => Self::Write {
                 id: number(word()?)?,
                 start: number(word()?)?,
-                mode: if word()? == "through" { Mode::Through } else { Mode::Plain },
+                mode: mode(word()?)?,
                 key: number(word()?)?,
             },
             "body" => Self::Body { id: number(word()?)?, at: number(word()?)?, fenced: flag(word()?)? },
@@ -288,6 +349,9 @@ impl FromStr for Event {
             "clear" => Self::Clear { start: number(word()?)?, end: number(word()?)? },
             "quiet" => Self::Quiet { start: number(word()?)?, end: number(word()?)? },
             "unfinished" => Self::Unfinished { at: number(word()?)? },
+            "counted" => {
+                Self::Counted { at: number(word()?)?, stale: number(word()?)?, failed: number(word()?)? }
+            }
             _ => return Err(Malformed),
         };
         Ok(event)
@@ -339,9 +403,21 @@ mod tests {
             vec![Item { key: 1, version: 2, writer: 3 }, Item { key: 4, version: u64::MAX, writer: 0 }];
         let events = [
             Event::Read { start: 1, end: 2, function: Function::Summary, loaded: true, items: items.clone() },
-            Event::Read { start: 1, end: 2, function: Function::Item(7), loaded: false, items },
-            Event::Write { id: 1, start: 2, mode: Mode::Plain, key: 3 },
-            Event::Write { id: 1, start: 2, mode: Mode::Through, key: 3 },
+            Event::Read {
+                start: 1,
+                end: 2,
+                function: Function::Item(7),
+                loaded: false,
+                items: items.clone(),
+            },
+            Event::Read {
+                start: 1,
+                end: 2,
+                function: Function::Feed(7),
+                loaded: false,
+                items: items.clone(),
+            },
+            Event::Read { start: 1, end: 2, function: Function::Replica(7), loaded: false, items },
             Event::Body { id: 1, at: 2, fenced: true },
             Event::Committing { id: 1, at: 2 },
             Event::Committed { id: 1, at: 2 },
@@ -352,11 +428,14 @@ mod tests {
             Event::Clear { start: 1, end: 2 },
             Event::Quiet { start: 1, end: 2 },
             Event::Unfinished { at: 1 },
+            Event::Counted { at: 1, stale: 2, failed: 3 },
         ];
-        for event in events {
+        let writes = Mode::ALL.map(|(mode, _)| Event::Write { id: 1, start: 2, mode, key: 3 });
+        for event in events.into_iter().chain(writes) {
             assert_eq!(event.to_string().parse(), Ok(event));
         }
-        for line in ["", "read 1", "read 1 2 3 0 4 5", "wrote 1 2"] {
+        for line in ["", "read 1", "read 1 2 3 0", "read 1 2 item:3 0 4 5", "write 1 2 other 3", "wrote 1 2"]
+        {
             assert_eq!(line.parse::<Event>(), Err(Malformed), "{line}");
         }
     }

@@ -11,15 +11,23 @@
 //! - had returned before `t`, once its process had no invalidation left to repeat (P1). A call that returned while
 //!   Redis was out of reach has only queued its invalidation: until that is acknowledged it binds its own process,
 //!   which bypasses the key, and no other;
-//! - had committed before `t` under an acknowledged fence (P5): reads of the key that a write-through function owns;
+//! - had committed before `t` under an acknowledged fence (P5): reads of the key that a write-through function owns, and
+//!   of every target of a strict write;
 //! - was dropped, panicked or failed: the same, from the moment when its process had nothing under way, if it landed
 //!   within the hold (1 s);
 //! - or had landed before an `entry(..).invalidate()` that was acknowledged before `t`.
 //!
+//! A value may be served past its TTL, or instead of an error, but none of this holds any less for it: `feed` has a short
+//! TTL and all that lets it be served longer.
+//!
+//! `replica` shows what the database was [`LAG`](truth::LAG) ago. There only the writes count that keep their keys fenced
+//! for longer than that (`settle`), and each of them only from the moment when the replica has its version: nothing older
+//! may have been stored meanwhile. A fence that was lost in between promises nothing.
+//!
 //! And nothing comes from the future, from another key, or from a transaction that was never committed.
 //!
 //! Nothing is asked where the protocol promises nothing: a plain write whose process is killed before its invalidation
-//! was acknowledged; a fence that was lost before the commit (FLUSHALL, a server that is killed, 3 s without renewal),
+//! was acknowledged; a fence that was lost before the commit (FLUSHALL, a server that is killed, a lease without renewal),
 //! or that may never have been acknowledged; a write that landed after its hold.
 
 pub mod check;

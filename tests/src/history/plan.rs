@@ -30,6 +30,10 @@ pub struct Load {
     pub budget: u64,
     /// How long values are fresh, in milliseconds.
     pub ttl: u64,
+    /// How long those of `feed` are.
+    pub fading: u64,
+    /// How long leases and fences last without renewal, in milliseconds.
+    pub lease: u64,
     /// The longest pause between two calls of a task, in milliseconds.
     pub pause: u64,
     /// How many of a thousand calls write.
@@ -76,6 +80,8 @@ impl Plan {
             tasks: 4 + random.below(5),
             budget: *random.pick(&[100, 100, 100, 1_000]),
             ttl: *random.pick(&[60_000, 60_000, 60_000, 40]),
+            fading: *random.pick(&[50, 100, 200]),
+            lease: *random.pick(&[3_000, 3_000, 400]),
             pause: random.below(4),
             writes: *random.pick(&[5, 20, 60, 120]),
             leaves: *random.pick(&[5, 20, 150]),
@@ -158,8 +164,8 @@ impl Load {
     /// As words of a command line.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        let Self { keys, tasks, budget, ttl, pause, writes, leaves, fencing } = *self;
-        [keys, tasks, budget, ttl, pause, writes, leaves, u64::from(fencing)]
+        let Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing } = *self;
+        [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, u64::from(fencing)]
             .map(|word| word.to_string())
             .into()
     }
@@ -168,8 +174,11 @@ impl Load {
     #[must_use]
     pub fn parse(words: &[String]) -> Option<Self> {
         let numbers: Option<Vec<u64>> = words.iter().map(|word| word.parse().ok()).collect();
-        let [keys, tasks, budget, ttl, pause, writes, leaves, fencing] = *numbers? else { return None };
-        Some(Self { keys, tasks, budget, ttl, pause, writes, leaves, fencing: fencing == 1 })
+        let [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing] = *numbers? else {
+            return None;
+        };
+        let fencing = fencing == 1;
+        Some(Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing })
     }
 }
 

@@ -97,6 +97,7 @@ fn lines(history: &History, key: u64, (first, last): (Time, Time)) -> Vec<Line<'
                 Event::Read { items, .. } => items.iter().any(|item| item.key == key),
                 Event::Invalidated { key: invalidated, .. } => *invalidated == key,
                 Event::Quiet { .. } | Event::Clear { .. } | Event::Unfinished { .. } => true,
+                Event::Counted { .. } => false,
                 _ => event.write().is_some_and(|id| of_key.contains(&id)),
             };
             if concerns && end >= first && start <= last {
@@ -120,13 +121,23 @@ fn words(history: &History, event: &Event, key: u64) -> String {
     };
     match event {
         Event::Read { function, loaded, items, .. } => {
-            let name = if *function == Function::Summary { "summary" } else { "item" };
+            let name = match function {
+                Function::Item(_) => "item",
+                Function::Summary => "summary",
+                Function::Feed(_) => "feed",
+                Function::Replica(_) => "replica",
+            };
             let shown = items.iter().find(|item| item.key == key).map_or(0, |item| item.version);
             let how = if *loaded { "loaded" } else { "was served" };
             format!("{name} {how} version {shown} in {}", took())
         }
         Event::Write { id, mode, .. } => {
-            let mode = if *mode == Mode::Through { "write-through" } else { "plain write" };
+            let mode = match mode {
+                Mode::Through => "write-through",
+                Mode::Plain => "plain write",
+                Mode::Strict => "strict write",
+                Mode::Settling => "settling write",
+            };
             format!("{} begins: {mode}", version(*id))
         }
         Event::Body { id, fenced, .. } => {
@@ -144,6 +155,9 @@ fn words(history: &History, event: &Event, key: u64) -> String {
         Event::Clear { .. } => format!("has no invalidation to repeat, seen in {}", took()),
         Event::Quiet { .. } => format!("has nothing under way, seen in {}", took()),
         Event::Unfinished { .. } => "is to end, and is not done".to_owned(),
+        Event::Counted { stale, failed, .. } => {
+            format!("has served {stale} old values, {failed} loads failed")
+        }
     }
 }
 
@@ -177,6 +191,7 @@ mod tests {
             faults: vec![fault],
             versions: vec![item(1, 7)],
             keys: 1,
+            lease: ms(2_000),
         };
         let (violations, _) = check(&history);
         let story = tell(&history, &violations[0]);

@@ -7,7 +7,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::event::{Item, WriteId};
+use super::event::{Item, Time, WriteId, now};
+
+/// How far the replica is behind.
+pub const LAG: Duration = Duration::from_millis(40);
 
 /// The items, and every version that one of them ever had.
 #[derive(Clone, Debug)]
@@ -16,7 +19,8 @@ pub struct Truth(SqlitePool);
 const SCHEMA: &str = "
 CREATE TABLE items (key INTEGER PRIMARY KEY, version INTEGER NOT NULL, writer INTEGER NOT NULL) STRICT;
 CREATE TABLE versions (
-    key INTEGER NOT NULL, version INTEGER NOT NULL, writer INTEGER NOT NULL, PRIMARY KEY (key, version)
+    key INTEGER NOT NULL, version INTEGER NOT NULL, writer INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (key, version)
 ) STRICT;
 ";
 
@@ -65,6 +69,23 @@ impl Truth {
         Ok(item((signed(key), version, writer)))
     }
 
+    /// The item as a replica shows it that is [`LAG`] behind: at the latest so long after a commit its version is there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn lagging_item(&self, key: u64) -> Result<Item, sqlx::Error> {
+        let before: Time = now().saturating_sub(u64::try_from(LAG.as_nanos()).unwrap_or(0));
+        let found = sqlx::query_as(
+            "SELECT version, writer FROM versions WHERE key = ? AND at <= ? ORDER BY version DESC LIMIT 1",
+        )
+        .bind(signed(key))
+        .bind(signed(before))
+        .fetch_optional(&self.0)
+        .await?;
+        let (version, writer) = found.unwrap_or((0, 0));
+        Ok(item((signed(key), version, writer)))
+    }
+
     /// All items, as they are at one moment.
     ///
     /// # Errors
@@ -97,10 +118,12 @@ impl Truth {
         .bind(signed(key))
         .fetch_one(&mut *transaction)
         .await?;
-        sqlx::query("INSERT INTO versions VALUES (?, ?, ?)")
+        sqlx::query("INSERT INTO versions VALUES (?, ?, ?, ?)")
             .bind(signed(key))
             .bind(version)
             .bind(signed(writer))
+            // Before the commit, and by the clock of all processes.
+            .bind(signed(now()))
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;

@@ -26,6 +26,14 @@ fn old_summary(start: Time) -> Event {
     read_of(Function::Summary, start, version(0, 0))
 }
 
+fn old_feed(start: Time) -> Event {
+    read_of(Function::Feed(0), start, version(0, 0))
+}
+
+fn old_replica(start: Time) -> Event {
+    read_of(Function::Replica(0), start, version(0, 0))
+}
+
 /// A write from 10 that has committed at 20.
 fn write(mode: Mode, fenced: bool) -> Vec<Event> {
     write_until(mode, fenced, 20)
@@ -73,6 +81,7 @@ fn history(writer: Vec<Event>, reader: Vec<Event>) -> History {
         faults: Vec::new(),
         versions: vec![version(1, WRITE)],
         keys: 1,
+        lease: ms(3_000),
     }
 }
 
@@ -93,7 +102,7 @@ fn stale(history: &History, expected: &[Reason]) {
 #[test]
 fn a_write_that_has_returned_binds_all_reads_after_it() {
     let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned), clear(31)]);
-    for old in [old_item, old_summary] {
+    for old in [old_item, old_summary, old_feed] {
         stale(&history(writer.clone(), vec![old(15), old(25), old(31)]), &[]);
         stale(&history(writer.clone(), vec![old(33), old(60_000)]), &[Reason::Returned; 2]);
     }
@@ -126,6 +135,57 @@ fn a_fenced_write_binds_reads_of_its_key_from_its_commit() {
     stale(&lost, &[Reason::Committed]);
     // It may have run out by then.
     stale(&history(write_until(Mode::Through, true, 2_600), vec![old_item(2_700)]), &[]);
+}
+
+#[test]
+fn a_strict_write_binds_reads_of_its_targets_from_its_commit() {
+    let strict = write(Mode::Strict, true);
+    for old in [old_item, old_summary, old_feed] {
+        stale(&history(strict.clone(), vec![old(19), old(21)]), &[Reason::Strict]);
+        stale(&history(write(Mode::Strict, false), vec![old(21)]), &[]);
+        // A fence that was lost before the commit, and one that was lost after it.
+        let mut lost = history(strict.clone(), vec![old(21)]);
+        lost.faults = vec![flush(15)];
+        stale(&lost, &[]);
+        lost.faults = vec![flush(21)];
+        stale(&lost, &[Reason::Strict]);
+        // It may have run out by then.
+        let mut late = history(write_until(Mode::Strict, true, 400), vec![old(401)]);
+        stale(&late, &[Reason::Strict]);
+        late.lease = ms(400);
+        stale(&late, &[]);
+    }
+    stale(&history(write(Mode::Through, true), vec![old_feed(21)]), &[]);
+    stale(&history(strict, vec![old_replica(21)]), &[]);
+}
+
+#[test]
+fn a_write_that_settles_binds_the_replica_from_when_it_has_caught_up() {
+    let returned = [written(21, Outcome::Returned), clear(22)];
+    let settling = with(write(Mode::Settling, false), &returned);
+    stale(&history(settling.clone(), vec![old_replica(59), old_replica(61)]), &[Reason::Settled]);
+    stale(&history(settling.clone(), vec![old_item(25)]), &[Reason::Returned]);
+    for mode in [Mode::Plain, Mode::Strict, Mode::Through] {
+        stale(&history(with(write(mode, true), &returned), vec![old_replica(61)]), &[]);
+    }
+    // Not acknowledged: only within its own process.
+    let unsure = with(write(Mode::Settling, false), &returned[..1]);
+    stale(&history(unsure.clone(), vec![old_replica(61)]), &[]);
+    stale(&history(with(unsure, &[old_replica(59), old_replica(61)]), vec![]), &[Reason::Settled]);
+    // A fence that was lost before the replica had caught up, and after it.
+    let mut lost = history(settling, vec![old_replica(70)]);
+    lost.faults = vec![flush(50)];
+    stale(&lost, &[]);
+    lost.faults = vec![flush(61)];
+    stale(&lost, &[Reason::Settled]);
+    // One that was left is held for its second, and that is all the time that the replica has.
+    let left = |landed| {
+        let more = [leaving(13), written(14, Outcome::Left), quiet(15)];
+        with(write_until(Mode::Settling, false, landed), &more)
+    };
+    stale(&history(left(860), vec![old_replica(899), old_replica(901)]), &[Reason::Settled]);
+    stale(&history(left(880), vec![old_replica(1_000)]), &[]);
+    stale(&history(left(880), vec![old_item(1_000)]), &[Reason::Left]);
 }
 
 #[test]
@@ -182,6 +242,8 @@ fn an_invalidation_binds_to_what_had_landed_before_it() {
     let writer = write(Mode::Plain, false);
     let reads = vec![old_item(25), old_item(32)];
     stale(&history(with(writer.clone(), &[invalidated(30, true)]), reads.clone()), &[Reason::Invalidated]);
+    let feeds = vec![old_feed(25), old_feed(32)];
+    stale(&history(with(writer.clone(), &[invalidated(30, true)]), feeds), &[Reason::Invalidated]);
     stale(&history(with(writer.clone(), &[invalidated(30, false)]), reads.clone()), &[]);
     stale(&history(with(writer.clone(), &[invalidated(20, true)]), reads), &[]);
     // Only the item: nobody has touched the summary.

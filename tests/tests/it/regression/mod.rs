@@ -1,5 +1,6 @@
 //! Defects that were found once.
 
 mod flights;
+mod holds;
 mod invalidations;
 mod runtimes;
