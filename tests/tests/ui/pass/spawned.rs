@@ -37,7 +37,7 @@ async fn write(id: u64, database: &Database) -> Result<u64, &'static str> {
 /// A lifetime that nobody sees.
 struct Context<'a>(&'a str);
 
-#[allow(elided_lifetimes_in_paths)]
+#[allow(elided_lifetimes_in_paths, reason = "it is what this is about")]
 #[cached(ttl = "5m", key = "context:<id>", skip = [context])]
 fn hidden(id: u64, context: Context) -> Pin<Box<dyn Future<Output = u64> + Send + '_>> {
     Box::pin(async move { id + tick() + context.0.len() as u64 })
