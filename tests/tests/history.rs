@@ -263,7 +263,7 @@ fn no_read_is_older_than_a_write_before_it() {
     }
     // A cache that is never asked, or never answers, is never wrong.
     assert!(sum.reads > 1_000 && sum.hits > 300 && sum.versions > 100, "{sum:?}");
-    assert!(sum.stale > 10 && sum.failed > 10, "{sum:?}");
+    assert!(sum.stale > 0 && sum.failed > 10, "feed is never served past its TTL: {sum:?}");
     let reasons = [
         Reason::Returned,
         Reason::OwnWrite,
