@@ -121,7 +121,9 @@ impl Detached {
             let counted = Counted::new(&load.call.engine);
             let task = async move {
                 let _counted = counted;
-                load.refresh(body, refreshing).await;
+                // After that its lease is not renewed, and it could store nothing.
+                let at_most = Deadline::after(load.call.load_timeout());
+                drop(at_most.bound(load.refresh(body, refreshing)).await);
             };
             spawn(task.in_current_span());
         };

@@ -330,6 +330,9 @@ where
         if !self.has_stale {
             // An error is no evidence about a value: everybody may take it, whenever he joined.
             leader.land(u32::MAX, || self.share(&output));
+        } else {
+            // Before the flight ends: who waited starts over, and finds the old value and this.
+            engine.refreshes.failed(key, engine.store.now());
         }
         Brought::Failure(output)
     }
@@ -484,7 +487,7 @@ impl Drop for Leased<'_> {
         let (key, token) = (self.key.clone(), self.token);
         spawn(async move {
             let many = engine.releases.fetch_add(1, Ordering::Relaxed) >= MOST_RELEASES;
-            for pause in if many { &[][..] } else { &RELEASES } {
+            for pause in if many { &RELEASES[..1] } else { &RELEASES } {
                 match engine.store.release(&key, token).await {
                     Err(StoreError::Timeout | StoreError::Disconnected) => ambient::sleep(*pause).await,
                     Ok(()) | Err(_) => break,

@@ -67,8 +67,8 @@ impl Tracked {
                 if lost {
                     *self.lock() = State::Down(Some(Stopwatch::start()));
                 }
-                // A key of another type is watched, too.
-                !lost
+                // A key of another type is watched, too; one that may not be read is not.
+                !lost && !matches!(&read, Err(error) if error.code() == Some("NOPERM"))
             }
             State::Connecting => false,
             State::Down(since) => {
