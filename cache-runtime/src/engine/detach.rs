@@ -123,7 +123,7 @@ impl Detached {
                 let _counted = counted;
                 // After that its lease is not renewed, and it could store nothing.
                 let at_most = Deadline::after(load.call.load_timeout());
-                drop(at_most.bound(load.refresh(body, refreshing)).await);
+                at_most.bound(load.refresh(body, refreshing)).await;
             };
             spawn(task.in_current_span());
         };
