@@ -30,7 +30,9 @@ use proc_macro::TokenStream;
 /// | `skip` | `[pool]` | arguments that do not tell entries apart; `#[cache(skip)]` on the argument says the same |
 /// | `mode` | `"cache-aside"`, `"write-through"` | default: write-through where `invalidates` or `value` is given |
 /// | `value` | `"user"` | write-through: store this argument instead of the result |
-/// | `invalidates` | list | `"users:leaderboard"` a key, `get_user(id)` an entry of another cached function, <code>\|made\| get_user(made.id)</code> or `"user:<return.id>"` one that needs the result |
+/// | `invalidates` | list | `"users:leaderboard"` a key, `"user:<id>:*"` a pattern, `tag("org:<org>")` all entries with this tag, `get_user(id)` an entry of another cached function, <code>\|made\| get_user(made.id)</code> or `"user:<return.id>"` one that needs the result |
+/// | `tags` | `["org:<org>"]` | labels of the entry, by which `tag(..)` in `invalidates` makes a group of entries unusable at once; placeholders as in `key`, and an argument in a tag must still be in `key` or in `skip` |
+/// | `local` | `"5s"`, `false` | longest time a value may live in this process, too, where a hit costs no round trip; at most `ttl`; `false`: never; default: as the cache says |
 /// | `negative_ttl` | class or duration | how long `None` is cached; default: not at all |
 /// | `jitter` | `0.1` | share of the TTL that is taken off at random; default 0.1 |
 /// | `cache_if` | <code>\|user\| ..</code> | stores only values for which this is true |
@@ -40,8 +42,8 @@ use proc_macro::TokenStream;
 /// | `early_refresh` | `1.0`, `false` | beta of XFetch: near its end a value is refreshed in the background, the likelier the longer its load takes; default 1.0 where the load can be detached |
 /// | `load_timeout` | `"5s"` | how long others wait for a load before they serve what is stale or run their own body; default 30 s |
 /// | `detach` | `true`, `false` | whether a load goes on when its caller goes away. Default: wherever it can, which is in free functions whose arguments are owned or can be cloned and whose future is `Send`; `true` makes a reason against it a compile error, and allows it for methods of a `Self: Clone` |
-/// | `strict` | `true` | on a write: fence the targets in `invalidates` while the body runs, too, so that a read after the *commit* gets the new value |
-/// | `settle` | `"500ms"` | on a write: keep its keys fenced for so long, for loaders that read from a lagging replica; nothing is stored meanwhile |
+/// | `strict` | `true` | on a write: fence the targets in `invalidates` while the body runs, too, so that a read after the *commit* gets the new value; keys only, no tags and no patterns |
+/// | `settle` | `"500ms"` | on a write: keep its keys fenced for so long, for loaders that read from a lagging replica; nothing is stored meanwhile; keys only |
 /// | `version` | `2` | part of the key (`v2:user:42`), for a change of meaning that no decoder can see |
 /// | `cache` | expression | which `Cache`; default: the current one |
 /// | `companion` | a name, `false` | another name for what stands beside the function, or nothing |

@@ -9,8 +9,9 @@ pub use crate::{
     Entry, KeyPart, KeyWriter, Ttl, TtlClass,
     engine::Target,
     engine::{
-        Attached, CacheValue, Call, Detached, Fallible, FallibleOptional, Optional, Plain, Rules, Shape,
-        Site, SiteConfig, View, Write,
+        Attached, Batch, BatchShape, CacheValue, Call, Collection, CollectionOf, Detached, Fallible,
+        FallibleBatch, FallibleOptional, LocalTtl, Optional, Plain, PlainBatch, Rules, Shape, Site,
+        SiteConfig, ValueOf, View, Write,
     },
     entry::EntryRules,
     registry::Registration,
@@ -84,6 +85,12 @@ pub fn key(cache: &Cache) -> KeyWriter {
     KeyWriter::new(&cache.0.config.prefix)
 }
 
+/// Begins the key of a tag.
+#[must_use]
+pub fn tag_key(cache: &Cache) -> KeyWriter {
+    KeyWriter::tag(&cache.0.config.prefix)
+}
+
 /// Begins the key of a string target, without the namespace.
 #[inline]
 #[must_use]
@@ -119,13 +126,19 @@ pub fn type_name<T: ?Sized>(key: &mut KeyWriter) {
 #[inline]
 #[must_use]
 pub fn call(cache: &Cache, site: &'static Site, key: KeyWriter, bypass: bool) -> Call {
-    Call { engine: cache.0.clone(), site, key: key.finish(), bypass }
+    Call { engine: cache.0.clone(), site, key: key.finish(), tags: Vec::new(), bypass }
 }
 
 /// The handle of an entry.
 #[must_use]
-pub fn entry<R>(cache: &Cache, site: &'static Site, key: KeyWriter, rules: EntryRules) -> Entry<R> {
-    Entry::new(call(cache, site, key, false), rules)
+pub fn entry<R>(
+    cache: &Cache,
+    site: &'static Site,
+    key: KeyWriter,
+    tags: Vec<KeyWriter>,
+    rules: EntryRules,
+) -> Entry<R> {
+    Entry::new(call(cache, site, key, false).tagged(tags), rules)
 }
 
 /// A target that is another function's entry.
@@ -138,6 +151,18 @@ pub fn target<R>(entry: Entry<R>) -> Target {
 #[must_use]
 pub fn string_target(cache: &Cache, key: KeyWriter) -> Target {
     crate::Cache::target(&cache.0, &key.finish().to_string())
+}
+
+/// A target that is a tag.
+#[must_use]
+pub fn tag_target(cache: &Cache, tag: KeyWriter) -> Target {
+    Target::tag(&cache.0, tag.finish())
+}
+
+/// A target that is a pattern.
+#[must_use]
+pub fn pattern_target(cache: &Cache, pattern: KeyWriter) -> Target {
+    crate::Cache::pattern_target(&cache.0, &pattern.finish().to_string())
 }
 
 /// A body that uses the cache of this scope also where it goes on in a task of its own.
@@ -282,13 +307,14 @@ pub async fn write(
     cache: &Cache,
     site: &'static Site,
     own: Option<KeyWriter>,
+    tags: Vec<KeyWriter>,
     targets: Vec<Target>,
     bypass: bool,
 ) -> Write {
     let mut targets = targets;
-    let own = own.map(|key| call(cache, site, key, bypass));
+    let own = own.map(|key| call(cache, site, key, bypass).tagged(tags));
     targets.extend(own.as_ref().and_then(Call::previous_versions));
-    let mut write = Write::begin(&cache.0, site, own.map(|own| own.key), targets).await;
+    let mut write = Write::begin(&cache.0, site, own.map(|own| (own.key, own.tags)), targets).await;
     write.bypass(bypass);
     write
 }
@@ -431,4 +457,42 @@ impl<T> ProbePlain for Probe<T> {
     fn shape(&self) -> Self::Shape {
         Plain::NEW
     }
+}
+
+/// Finds the shape of a batch's result by its type: `(&&&BatchProbe::<R>::new()).shape()`.
+#[derive(Debug)]
+pub struct BatchProbe<R>(PhantomData<fn() -> R>);
+
+impl<R> BatchProbe<R> {
+    /// A probe for `R`.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a default would be one more item in every expansion")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+probes! {
+    /// `Result<C, E>`, `E: Clone`
+    BatchProbeFallibleShared: &&BatchProbe<Result<C, E>> => FallibleBatch::SHARED<C, E: Clone + Send + Sync + 'static>;
+    /// `Result<C, E>`
+    BatchProbeFallible: &BatchProbe<Result<C, E>> => FallibleBatch::NEW<C, E>;
+    /// Everything else.
+    BatchProbePlain: BatchProbe<C> => PlainBatch::NEW<C>;
+}
+
+/// Rules of the right types for a batch.
+pub fn batch_rules<S, T, C>(_: S, ttl: T, cache_if: C) -> Rules<T, C>
+where
+    S: BatchShape,
+    T: Fn(&ValueOf<S>) -> Ttl,
+    C: Fn(&ValueOf<S>) -> bool,
+{
+    Rules::new(ttl, cache_if)
+}
+
+/// One call of a batch.
+#[must_use]
+pub fn batch<S, K>(cache: &Cache, site: &'static Site, shape: S, ids: Vec<K>, bypass: bool) -> Batch<S, K> {
+    Batch { engine: cache.0.clone(), site, shape, ids, bypass }
 }

@@ -27,6 +27,13 @@ impl Clock {
         millis(since) + self.ahead.load(Ordering::Relaxed)
     }
 
+    /// Milliseconds since some moment, by a clock that is cheap to read and never goes back.
+    pub(crate) fn ticks(&self) -> Millis {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        // Not from 0, which stands for never.
+        1 + millis(START.elapsed()) + self.ahead.load(Ordering::Relaxed)
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) fn advance(&self, by: Duration) {
         self.ahead.fetch_add(millis(by), Ordering::Relaxed);

@@ -11,8 +11,8 @@ use futures_util::future::Either;
 use crate::{
     BreakerState, CacheBuilder, Entry, Error, ErrorKind, Report, Ttl,
     ambient::{self, Deadline},
-    domain::key::Key,
-    engine::{Call, Engine, EngineRef, Site, SiteConfig, Target},
+    domain::{key::Key, pattern::Pattern},
+    engine::{Call, Engine, EngineRef, LocalTtl, Site, SiteConfig, Target},
     entry::EntryRules,
     registry,
     store::AnyStore,
@@ -178,7 +178,9 @@ impl Cache {
                 "more invalidations have failed than can wait; nothing is served until they are made good";
             engine.recovery.is_full().then(|| text.to_owned())
         };
-        Health { state, store, breaker, recovery_queue, trouble: trouble.or_else(full) }
+        let (values, bytes) = engine.local.size();
+        let local = LocalHealth { is_on: engine.local.is_on(), values, bytes };
+        Health { state, store, breaker, recovery_queue, local, trouble: trouble.or_else(full) }
     }
 
     /// Waits for the first connection to Redis, at most for the budget of a call (100 ms).
@@ -221,7 +223,18 @@ impl Cache {
             versions.map(|prefix| Key::raw(&format!("{namespace}{prefix}{key}"))).collect();
         keys.sort_unstable();
         keys.dedup();
-        Target { engine: Arc::clone(engine), keys }
+        Target::keys(engine, keys)
+    }
+
+    /// The entries whose keys match, under each version that a function gives them.
+    pub(crate) fn pattern_target(engine: &Arc<Engine>, pattern: &str) -> Target {
+        let namespace = &engine.config.prefix;
+        let versions = registry::pattern_versions(pattern).into_iter().flat_map(registry::prefixes);
+        let mut patterns: Vec<String> =
+            versions.map(|prefix| format!("{namespace}{prefix}{pattern}")).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        Target::patterns(engine, patterns.iter().map(|pattern| Pattern::new(pattern)).collect())
     }
 
     pub(crate) fn untyped(&self, key: &str, ttl: Ttl) -> Entry<()> {
@@ -229,11 +242,13 @@ impl Cache {
             function: "cache_runtime::Cache",
             ttl_class: "custom",
             jitter: 0.0,
+            local: LocalTtl::Off,
             ..SiteConfig::NEW
         });
         let key = Key::raw(&format!("{}{key}", self.0.config.prefix));
         let engine = EngineRef::Own(Arc::clone(&self.0));
-        Entry::new(Call { engine, site: &UNTYPED, key, bypass: false }, EntryRules::Fixed(ttl))
+        let call = Call { engine, site: &UNTYPED, key, tags: Vec::new(), bypass: false };
+        Entry::new(call, EntryRules::Fixed(ttl))
     }
 }
 
@@ -274,8 +289,23 @@ pub struct Health {
     pub breaker: BreakerState,
     /// Invalidations that Redis has not acknowledged yet.
     pub recovery_queue: usize,
+    /// The local level.
+    pub local: LocalHealth,
     /// What is wrong.
     pub trouble: Option<String>,
+}
+
+/// How the local level is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalHealth {
+    /// Whether it serves what it holds: whether changes are told at present. False also before the first call that wants
+    /// it.
+    pub is_on: bool,
+    /// How many values it holds.
+    pub values: usize,
+    /// How many bytes they take.
+    pub bytes: u64,
 }
 
 impl fmt::Display for Health {

@@ -1,11 +1,11 @@
 //! The entry of a cached function, as its companion hands it out: `get_user::entry(&42)`.
 
-use std::{any::Any, fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use std::{any::Any, fmt, marker::PhantomData, ops::Deref, time::Duration};
 
 use crate::{
     Cache, Key, Ttl, codec,
     domain::{entry::Millis, policy::Usable},
-    engine::{CacheValue, Call, Fallible, Found, Plain, Rules, Shape, Target, Write, find},
+    engine::{CacheValue, Call, Fallible, Found, Invalidated, Plain, Rules, Shape, Target, Write},
     registry,
     store::Store as _,
 };
@@ -92,7 +92,7 @@ impl Call {
     fn target(&self) -> Target {
         let Self { engine, site, key, .. } = self;
         let keys = registry::with_previous_versions(key.clone(), &engine.config.prefix, site.config.version);
-        Target { engine: Arc::clone(engine), keys }
+        Target::keys(engine, keys)
     }
 
     /// Those of them that belong to earlier versions of the function.
@@ -160,7 +160,7 @@ impl<R> PlainEntry<R> {
     /// # Cancel safety
     /// Once polled it is carried out, also when the caller goes away.
     pub async fn invalidate(&self) -> bool {
-        self.call.engine.invalidate(self.target().keys).await
+        self.call.engine.invalidate(self.target()).await.acknowledged
     }
 
     /// How long the value is still stored.
@@ -173,11 +173,7 @@ impl<R> PlainEntry<R> {
     }
 
     async fn peek_value<V: CacheValue>(&self) -> Option<V> {
-        let Call { engine, site, key, .. } = &self.call;
-        if engine.recovery.covers(key) {
-            return None;
-        }
-        match find(engine, site, key).await {
+        match self.call.find().await {
             Ok(Found::Value(value, held)) if held.usable != Usable::IfError => Some(value),
             Ok(Found::Negative(held)) if held.usable != Usable::IfError => codec::negative(),
             Ok(_) | Err(_) => None,
@@ -189,11 +185,11 @@ impl<R> PlainEntry<R> {
         S: Shape<Value: CacheValue>,
         B: Future<Output = S::Output>,
     {
-        let Call { engine, site, key, .. } = &self.call;
+        let Call { engine, site, key, tags, .. } = &self.call;
         let mut write = Write::begin(
             engine,
             site,
-            Some(key.clone()),
+            Some((key.clone(), tags.clone())),
             self.call.previous_versions().into_iter().collect(),
         )
         .await;
@@ -248,6 +244,29 @@ impl Cache {
     ///
     /// `false`: Redis did not acknowledge it in time; see [`PlainEntry::invalidate`].
     pub async fn invalidate(&self, key: &str) -> bool {
-        self.engine().invalidate(Self::target(self.engine(), key).keys).await
+        self.engine().invalidate(Self::target(self.engine(), key)).await.acknowledged
+    }
+
+    /// Makes all entries unusable that carry a tag (without the namespace): one command, however many they are.
+    ///
+    /// `false`: Redis did not acknowledge it in time; see [`PlainEntry::invalidate`].
+    ///
+    /// # Consistency
+    /// A read that begins afterwards does not get what was loaded before.
+    pub async fn invalidate_tag(&self, tag: &str) -> bool {
+        let tag = Key::tag(&self.engine().config.prefix, tag);
+        self.engine().invalidate(Target::tag(self.engine(), tag)).await.acknowledged
+    }
+
+    /// Drops all entries whose keys (without the namespace) match, loads under way included; `*` stands for any text, and
+    /// no other character has a meaning. Never leaves the namespace.
+    ///
+    /// Walks over all keys of the database (`SCAN`), a thousand at a time: about a second for a million. A tag does the same
+    /// at once. The walk goes on when the caller goes away.
+    ///
+    /// # Consistency
+    /// A read that begins afterwards does not get what was loaded before.
+    pub async fn invalidate_matching(&self, pattern: &str) -> Invalidated {
+        self.engine().invalidate(Self::pattern_target(self.engine(), pattern)).await
     }
 }

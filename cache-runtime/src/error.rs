@@ -94,6 +94,8 @@ pub(crate) enum StoreError {
     Damaged,
     /// There is no store, because the configuration is wrong.
     Off,
+    /// An invalidation was not acknowledged yet: the store may hold what was before it.
+    Covered,
 }
 
 impl StoreError {
@@ -105,6 +107,7 @@ impl StoreError {
             Self::Refused(_) => "refused",
             Self::Damaged => "damaged",
             Self::Off => "off",
+            Self::Covered => "recovery",
         }
     }
 }

@@ -12,6 +12,8 @@ use std::{
     pin::pin,
 };
 
+use smallvec::SmallVec;
+
 use crate::{
     domain::key::Key,
     sync::{
@@ -282,8 +284,8 @@ tokio::task_local! {
 struct Led {
     /// Which cache: another one may use the same key.
     cache: usize,
-    key: Key,
-    flight: Arc<Flight>,
+    /// One, or those of a batch, sorted by key.
+    flights: SmallVec<[(Key, Arc<Flight>); 1]>,
     outer: Option<Arc<Self>>,
 }
 
@@ -292,7 +294,7 @@ pub(crate) fn leads(flights: &Flights, key: &Key) -> bool {
     let cache = std::ptr::from_ref(flights).addr();
     let leads = LEADING.try_with(|led| {
         std::iter::successors(Some(led), |led| led.outer.as_ref())
-            .any(|led| led.cache == cache && led.key == *key)
+            .any(|led| led.cache == cache && led.flights.binary_search_by(|(led, _)| led.cmp(key)).is_ok())
     });
     leads.unwrap_or(false)
 }
@@ -301,7 +303,7 @@ pub(crate) fn leads(flights: &Flights, key: &Key) -> bool {
 fn led_here() -> Vec<Arc<Flight>> {
     let led = LEADING.try_with(|led| {
         let chain = std::iter::successors(Some(led), |led| led.outer.as_ref());
-        chain.map(|led| Arc::clone(&led.flight)).collect()
+        chain.flat_map(|led| led.flights.iter().map(|(_, flight)| Arc::clone(flight))).collect()
     });
     led.unwrap_or_default()
 }
@@ -309,11 +311,24 @@ fn led_here() -> Vec<Arc<Flight>> {
 impl Leader {
     /// Runs the load of this flight.
     pub(crate) async fn leading<F: Future>(&self, load: F) -> F::Output {
-        let outer = LEADING.try_with(Arc::clone).ok();
-        let cache = Arc::as_ptr(&self.flights).addr();
-        let led = Led { cache, key: self.key.clone(), flight: Arc::clone(&self.flight), outer };
-        LEADING.scope(Arc::new(led), load).await
+        leading([self], load).await
     }
+}
+
+/// Runs the load of some flights of one cache.
+pub(crate) async fn leading<'a, F: Future>(
+    leaders: impl IntoIterator<Item = &'a Leader>,
+    load: F,
+) -> F::Output {
+    let mut cache = 0;
+    let mut flights = SmallVec::new();
+    for leader in leaders {
+        cache = Arc::as_ptr(&leader.flights).addr();
+        flights.push((leader.key.clone(), Arc::clone(&leader.flight)));
+    }
+    flights.sort_unstable_by(|(one, _): &(Key, _), (other, _)| one.cmp(other));
+    let outer = LEADING.try_with(Arc::clone).ok();
+    LEADING.scope(Arc::new(Led { cache, flights, outer }), load).await
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -50,6 +50,7 @@ mod flight;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+mod local;
 mod metrics;
 mod redis;
 pub mod registry;
@@ -67,14 +68,15 @@ pub use cache_macros::{KeyPart, cached};
 
 pub use crate::{
     builder::CacheBuilder,
-    cache::{Cache, Health, HealthState},
+    cache::{Cache, Health, HealthState, LocalHealth},
     domain::{
         key::{Key, KeyPart, KeyWriter},
         policy::{Ttl, TtlClass},
     },
-    engine::CacheValue,
+    engine::{CacheValue, Invalidated},
     entry::{Entry, PlainEntry, Remaining},
     error::{Error, ErrorKind},
     metrics::report::{Calls, FunctionReport, Report, TtlClassReport},
     redis::lanes::BreakerState,
+    store::redis::Coherence,
 };

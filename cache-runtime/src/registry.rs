@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
-use crate::domain::{key::Key, verdict::Fingerprint};
+use crate::domain::{key::Key, pattern::Pattern, verdict::Fingerprint};
 
 /// What the registry knows of one cached function.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +18,12 @@ pub struct Registration {
     pub version: u32,
     /// The name of its result's type; `None` for generic functions.
     pub output: Option<fn() -> &'static str>,
-    /// The string targets of its `invalidates`.
+    /// The string targets of its `invalidates`, keys and patterns.
     pub targets: &'static [&'static str],
+    /// The templates of its tags.
+    pub tags: &'static [&'static str],
+    /// The tags in its `invalidates`.
+    pub tag_targets: &'static [&'static str],
 }
 
 inventory::collect!(Registration);
@@ -34,8 +38,10 @@ impl Registration {
         version: u32,
         output: Option<fn() -> &'static str>,
         targets: &'static [&'static str],
+        tags: &'static [&'static str],
+        tag_targets: &'static [&'static str],
     ) -> Self {
-        Self { function, template, version, output, targets }
+        Self { function, template, version, output, targets, tags, tag_targets }
     }
 }
 
@@ -60,6 +66,22 @@ pub enum Finding {
         /// The closest template that exists.
         suggestion: Option<&'static str>,
     },
+    /// A `tag(..)` in `invalidates` that no cached function has among its `tags`.
+    UnknownTag {
+        /// The function that invalidates it.
+        function: &'static str,
+        /// The tag as it is written.
+        tag: &'static str,
+        /// The closest one that exists.
+        suggestion: Option<&'static str>,
+    },
+    /// Functions that share a template and have different tags: what one of them stores is a miss to the others.
+    ConflictingTags {
+        /// The template.
+        template: &'static str,
+        /// The functions, with their tags.
+        functions: Vec<(&'static str, &'static [&'static str])>,
+    },
     /// Functions that share a template, and return types that cannot share entries.
     ConflictingTypes {
         /// The template.
@@ -78,6 +100,20 @@ impl fmt::Display for Finding {
                     Some(template) => write!(f, "\nhelp: did you mean `{template}`?"),
                     None => Ok(()),
                 }
+            }
+            Self::UnknownTag { function, tag, suggestion } => {
+                write!(f, "`{function}` invalidates the tag `{tag}`, which no cached function has")?;
+                match suggestion {
+                    Some(tag) => write!(f, "\nhelp: did you mean `{tag}`?"),
+                    None => Ok(()),
+                }
+            }
+            Self::ConflictingTags { template, functions } => {
+                write!(f, "the key `{template}` is used with different tags:")?;
+                for (function, tags) in functions {
+                    write!(f, "\n  {function} {tags:?}")?;
+                }
+                write!(f, "\nhelp: give each of them the same `tags`")
             }
             Self::ConflictingTypes { template, functions } => {
                 write!(f, "the key `{template}` is used with types that cannot share entries:")?;
@@ -106,17 +142,20 @@ fn audit_of(functions: &[&'static Registration]) -> Vec<Finding> {
         || functions.iter().map(|function| function.template).filter(|template| !template.is_empty());
     for function in functions {
         for &target in function.targets {
-            let sample = Template::of(target);
-            if !templates().any(|template| sample.meets(&Template::of(template))) {
-                let suggestion = templates()
-                    .map(|template| (strsim::jaro_winkler(template, target), template))
-                    .filter(|(likeness, _)| *likeness > 0.8)
-                    .max_by(|left, right| left.0.total_cmp(&right.0))
-                    .map(|(_, template)| template);
+            if !templates().any(|template| can_meet(target, template)) {
+                let suggestion = closest(target, templates());
                 findings.push(Finding::UnknownTarget { function: function.function, target, suggestion });
             }
         }
+        for &tag in function.tag_targets {
+            let tags = || functions.iter().flat_map(|function| function.tags).copied();
+            if !tags().any(|other| Template::of(tag).meets(&Template::of(other))) {
+                let suggestion = closest(tag, tags());
+                findings.push(Finding::UnknownTag { function: function.function, tag, suggestion });
+            }
+        }
     }
+    findings.extend(conflicting_tags(functions));
     let mut by_template = BTreeMap::<_, Vec<_>>::new();
     for function in functions.iter().filter(|function| !function.template.is_empty()) {
         if let Some(output) = function.output {
@@ -132,6 +171,46 @@ fn audit_of(functions: &[&'static Registration]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Functions that share a template, and differ in their tags.
+fn conflicting_tags(functions: &[&'static Registration]) -> Vec<Finding> {
+    let shapes = |tags: &'static [&'static str]| {
+        let mut shapes: Vec<String> = tags.iter().map(|tag| Template::of(tag).shape()).collect();
+        shapes.sort_unstable();
+        shapes
+    };
+    let mut by_template = BTreeMap::<_, Vec<&Registration>>::new();
+    for function in functions.iter().filter(|function| !function.template.is_empty()) {
+        by_template.entry(Template::of(function.template).shape()).or_default().push(function);
+    }
+    let differ =
+        |same: &Vec<&Registration>| same.iter().any(|other| shapes(other.tags) != shapes(same[0].tags));
+    let conflicts = by_template.into_values().filter(differ);
+    conflicts
+        .map(|same| Finding::ConflictingTags {
+            template: same[0].template,
+            functions: same.iter().map(|function| (function.function, function.tags)).collect(),
+        })
+        .collect()
+}
+
+/// Whether a target, a key or a pattern, can be meant for entries of a template.
+fn can_meet(target: &str, template: &str) -> bool {
+    if target.contains('*') {
+        let any = Pattern::new(&Template::of(target).0.join("*"));
+        any.matches(Template::of(template).0.join("x").as_bytes())
+    } else {
+        Template::of(target).meets(&Template::of(template))
+    }
+}
+
+fn closest(written: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    known
+        .map(|known| (strsim::jaro_winkler(known, written), known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, known)| known)
 }
 
 /// `T` of the name of a `Result<T, E>`; other names as they are.
@@ -231,6 +310,25 @@ pub(crate) fn versions(key: &str) -> Vec<u32> {
     versions
 }
 
+/// The versions under which entries may be stored whose keys match a pattern: those of the functions whose keys can begin
+/// as it does.
+pub(crate) fn pattern_versions(pattern: &str) -> Vec<u32> {
+    let start = pattern.split('*').next().unwrap_or_default();
+    let meets = |template: &str| {
+        let literal = Template::of(template).0.into_iter().next().unwrap_or_default();
+        literal.starts_with(start) || start.starts_with(&literal)
+    };
+    let functions = functions().into_iter().filter(|function| !function.template.is_empty());
+    let versions = functions.filter(|function| meets(function.template)).map(|function| function.version);
+    let mut versions: Vec<u32> = versions.collect();
+    if versions.is_empty() {
+        versions.push(0);
+    }
+    versions.sort_unstable();
+    versions.dedup();
+    versions
+}
+
 /// The prefixes under which a write of version `n` invalidates: its own, and those of the version before.
 ///
 /// A function without a version counts as its first one, so 2 comes after `v1:` and after no prefix at all.
@@ -288,7 +386,7 @@ mod tests {
         output: fn() -> &'static str,
         targets: &'static [&'static str],
     ) -> &'static Registration {
-        Box::leak(Box::new(Registration::new(function, template, 0, Some(output), targets)))
+        Box::leak(Box::new(Registration::new(function, template, 0, Some(output), targets, &[], &[])))
     }
 
     #[test]
@@ -321,6 +419,34 @@ mod tests {
         ]);
         assert_eq!(found.len(), 1);
         assert!(found[0].to_string().contains("get -> User"), "{}", found[0]);
+    }
+
+    #[test]
+    fn the_audit_knows_patterns_and_tags() {
+        let put: &'static Registration = Box::leak(Box::new(Registration::new(
+            "put",
+            "",
+            0,
+            None,
+            &["user:<id>:*", "usr:<id>:*", "*"],
+            &[],
+            &["org:<id>", "ogr:<id>"],
+        )));
+        let tagged = |function, tags| -> &'static Registration {
+            let template = "user:<id>:films";
+            Box::leak(Box::new(Registration::new(function, template, 0, None, &[], tags, &[])))
+        };
+        let found = audit_of(&[put, tagged("get", &["org:<org>"]), tagged("find", &["org:<key>"])]);
+        let text: Vec<String> = found.iter().map(Finding::to_string).collect();
+        assert_eq!(found.len(), 2, "{text:?}");
+        assert!(
+            text[0].contains("`usr:<id>:*`") && text[1].ends_with("help: did you mean `org:<org>`?"),
+            "{text:?}"
+        );
+        let found = audit_of(&[tagged("get", &["org:<org>"]), tagged("find", &[])]);
+        assert!(
+            matches!(found.as_slice(), [Finding::ConflictingTags { functions, .. }] if functions.len() == 2)
+        );
     }
 
     #[test]

@@ -110,6 +110,31 @@ mod bare {
         let _ = (id, name);
     }
 
+    #[::cache_runtime::cached(
+        ttl = "5m",
+        key = "tagged:<a>:<b>:<T>",
+        tags = ["bare", "bare:<a>", "bare:<T>:<name>"],
+        local = "5s",
+        skip = [name]
+    )]
+    pub(crate) async fn tagged<T: ::core::marker::Send + 'static>(
+        (a, b): (u64, u64),
+        name: Text,
+    ) -> Found<u64> {
+        let _ = name;
+        ::core::option::Option::Some(super::tick() + a + b)
+    }
+
+    #[::cache_runtime::cached(
+        ttl = "5m",
+        key = "saved:<id>",
+        tags = ["bare:<id>"],
+        invalidates = [tag("bare:<id>"), "saved:*", tag("bare:<return>"), |_| tag("bare"), |_| "tagged:<id>:*"]
+    )]
+    pub(crate) async fn untag(id: u64) -> u64 {
+        id
+    }
+
     #[derive(::cache_runtime::KeyPart)]
     pub(crate) struct Id(pub(crate) u64);
 
@@ -127,13 +152,13 @@ mod bare {
     pub(crate) struct Service;
 
     impl Service {
-        #[::cache_runtime::cached(ttl = "5m", key = "method:<both>")]
+        #[::cache_runtime::cached(ttl = "5m", key = "method:<both>", tags = ["both:<both.id>"], local = false)]
         pub(crate) async fn method(&self, both: Both<Kind>) -> Fallible<u64> {
             let _ = both;
             ::core::result::Result::Ok(super::tick())
         }
 
-        #[::cache_runtime::cached(ttl = "5m", key = "private:<both>")]
+        #[::cache_runtime::cached(ttl = "5m", key = "private:<both>", tags = ["bare"], local = "1m")]
         async fn private(&self, both: Both<Kind>) -> Fallible<u64> {
             let _ = both;
             ::core::result::Result::Ok(super::tick())
@@ -149,7 +174,7 @@ mod bare {
     }
 
     impl Find for Service {
-        #[::cache_runtime::cached(ttl = "5m", key = "future:<id>")]
+        #[::cache_runtime::cached(ttl = "5m", key = "future:<id>", tags = ["bare:<id>"])]
         fn find(&self, id: u64) -> impl ::core::future::Future<Output = u64> + ::core::marker::Send {
             async move { super::tick() + id }
         }
@@ -165,7 +190,7 @@ mod bare {
     }
 
     impl Boxed for Service {
-        #[::cache_runtime::cached(ttl = "5m", key = "boxed:<id>")]
+        #[::cache_runtime::cached(ttl = "5m", key = "boxed:<id>", tags = ["bare:<id>"])]
         fn boxed(
             &self,
             id: u64,
@@ -209,6 +234,11 @@ async fn expansions_need_no_prelude_and_do_not_mind_shadows() {
             assert_eq!(bare::plain(1, "a").await, 7);
             bare::remove(1, "a").await;
             assert_ne!(bare::plain(1, "a").await, 7);
+            let tagged = bare::tagged::<u8>((3, 4), "a".to_owned()).await;
+            assert_eq!(bare::tagged::<u8>((3, 4), "a".to_owned()).await, tagged);
+            assert_eq!(bare::tagged::entry::<u8>(&(3, 4), &"a".to_owned()).peek().await, Some(tagged));
+            assert_eq!(bare::untag(3).await, 3);
+            assert_ne!(bare::tagged::<u8>((3, 4), "a".to_owned()).await, tagged);
             let service = bare::Service;
             assert_eq!(service.method(both()).await, service.method(both()).await);
             assert_eq!(service.method_entry(&both()).key().to_string(), "method:1,One,");

@@ -17,7 +17,7 @@ use super::{
 use crate::model::{
     Plan,
     function::{Argument, Companion, Form, is_name, mentions},
-    key::Root,
+    key::{KeyPlan, Root},
     policy::TtlPlan,
 };
 
@@ -33,9 +33,11 @@ pub(super) fn items(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 paths,
                 &quote!(Self::__site()),
                 &quote!(Self::__key),
+                &quote!(Self::__tags),
                 &Ident::new("entry", name.span()),
             );
             let key = key(plan, paths, &Ident::new("__key", name.span()));
+            let tags = tags(plan, paths, &Ident::new("__tags", name.span()));
             let site = wrapper::site(plan, paths);
             let private = paths.private();
             // A module or another type of this name is shown beside the function's.
@@ -54,6 +56,7 @@ pub(super) fn items(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                     #uncached
                     #entry
                     #key
+                    #tags
 
                     fn __site() -> &'static #private::Site {
                         #site
@@ -61,16 +64,31 @@ pub(super) fn items(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 }
             }
         }
-        Companion::Methods { entry: entry_name, uncached: uncached_name, key: key_name, site: site_name } => {
+        Companion::Methods {
+            entry: entry_name,
+            uncached: uncached_name,
+            key: key_name,
+            tags: tags_name,
+            site: site_name,
+        } => {
             let uncached = uncached(plan, uncached_name);
-            let entry = entry(plan, paths, &quote!(Self::#site_name()), &quote!(self.#key_name), entry_name);
+            let entry = entry(
+                plan,
+                paths,
+                &quote!(Self::#site_name()),
+                &quote!(self.#key_name),
+                &quote!(self.#tags_name),
+                entry_name,
+            );
             let key = key(plan, paths, key_name);
+            let tags = tags(plan, paths, tags_name);
             let site = wrapper::site(plan, paths);
             let private = paths.private();
             quote! {
                 #uncached
                 #entry
                 #key
+                #tags
 
                 #(#cfgs)*
                 #[doc(hidden)]
@@ -145,9 +163,10 @@ fn with_uses(plan: &Plan) -> TokenStream {
     quote!({ #(#uses)* (#body) })
 }
 
-/// The arguments that the key, the cache and the TTL use, in order.
+/// The arguments that the key, the tags, the cache and the TTL use, in order.
 pub(super) fn needed(plan: &Plan) -> BTreeSet<usize> {
-    let mut needed = plan.key.as_ref().map(|key| key.arguments()).unwrap_or_default();
+    let mut needed: BTreeSet<usize> =
+        plan.key.iter().chain(&plan.tags).flat_map(KeyPlan::arguments).collect();
     let ttl = match &plan.policy.ttl {
         Some(TtlPlan::Expression(ttl)) => Some(ttl.to_token_stream()),
         _ => None,
@@ -177,10 +196,10 @@ pub(super) fn parameter(argument: &Argument) -> TokenStream {
     }
 }
 
-/// The generics that some tokens and the key mention, with the bounds that concern them only.
+/// The generics that some tokens, the key and the tags mention, with the bounds that concern them only.
 fn generics_of(plan: &Plan, tokens: &TokenStream) -> Generics {
     let in_key = |ident: &Ident| {
-        let mut roots = plan.key.iter().flat_map(|key| key.roots());
+        let mut roots = plan.key.iter().chain(&plan.tags).flat_map(KeyPlan::roots);
         roots.any(|root| matches!(root, Root::Type(found) | Root::Const(found) if found == ident))
     };
     kept_generics(&plan.function.signature.generics, in_key, tokens)
@@ -268,6 +287,7 @@ fn entry(
     paths: &Paths<'_>,
     site: &TokenStream,
     key: &TokenStream,
+    tags: &TokenStream,
     name: &Ident,
 ) -> Option<TokenStream> {
     plan.key.as_ref()?;
@@ -279,12 +299,17 @@ fn entry(
     let where_clause = &generics.where_clause;
     let key_turbofish = turbofish(&key_generics(plan));
     let receiver = self_parameter(plan);
-    let arguments = indices.iter().map(|index| &plan.arguments[*index].ident);
+    let arguments: Vec<_> = indices.iter().map(|index| &plan.arguments[*index].ident).collect();
+    let (rules, cache_name) = (entry_rules(plan, paths), local("__cache"));
+    let key = quote!(#key #key_turbofish (&#cache_name, #(#arguments),*));
+    let tags = match plan.tags.is_empty() {
+        true => quote!(::std::vec::Vec::new()),
+        false => quote!(#tags #key_turbofish (&#cache_name, #(#arguments),*)),
+    };
     let bindings = bindings(plan, indices.iter().copied());
     let cfgs = cfgs(plan);
     let visibility = &plan.function.visibility;
     let cache = owned(plan, wrapper::cache(plan, paths), plan.cache.iter());
-    let (rules, cache_name) = (entry_rules(plan, paths), local("__cache"));
     Some(quote! {
         #(#cfgs)*
         #[doc(hidden)]
@@ -292,7 +317,7 @@ fn entry(
         #visibility fn #name #generics (#receiver #(#parameters),*) -> #private::Entry<#output> #where_clause {
             #(#bindings)*
             let #cache_name = #cache;
-            #private::entry(&#cache_name, #site, #key #key_turbofish (&#cache_name, #(#arguments),*), #rules)
+            #private::entry(&#cache_name, #site, #key, #tags, #rules)
         }
     })
 }
@@ -373,27 +398,55 @@ pub(super) fn key_generics(plan: &Plan) -> Generics {
 fn key(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
     let key = plan.key.as_ref()?;
     let private = paths.private();
+    let (cache, writer) = (local("__cache"), local("__key"));
+    let pieces = pieces(plan, paths, key, &writer, None, plan.version);
+    let output = quote!(#private::KeyWriter);
+    let value = quote!({
+        let mut #writer = #private::key(#cache);
+        #pieces
+        #writer
+    });
+    Some(writer_of(plan, paths, name, &output, &value))
+}
+
+/// Writes the tags, likewise.
+fn tags(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
+    if plan.tags.is_empty() {
+        return None;
+    }
+    let private = paths.private();
+    let output = quote!(::std::vec::Vec<#private::KeyWriter>);
+    let value = wrapper::tags(plan, paths, &local("__cache").to_token_stream());
+    Some(writer_of(plan, paths, name, &output, &value))
+}
+
+/// A function of the arguments that the key and the tags use.
+fn writer_of(
+    plan: &Plan,
+    paths: &Paths<'_>,
+    name: &Ident,
+    output: &TokenStream,
+    value: &TokenStream,
+) -> TokenStream {
+    let private = paths.private();
     let indices = needed(plan);
     let parameters = parameters(plan, &indices);
     let generics = key_generics(plan);
     let where_clause = &generics.where_clause;
     let bindings = bindings(plan, indices.iter().copied());
-    let (cache, writer) = (local("__cache"), local("__key"));
-    let pieces = pieces(plan, paths, key, &writer, None, plan.version);
+    let cache = local("__cache");
     let receiver = self_parameter(plan);
     let cfgs = cfgs(plan);
-    Some(quote! {
+    quote! {
         #(#cfgs)*
         #[doc(hidden)]
         #[inline]
         #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
-        fn #name #generics (#receiver #cache: &#private::Cache, #(#parameters),*) -> #private::KeyWriter #where_clause {
+        fn #name #generics (#receiver #cache: &#private::Cache, #(#parameters),*) -> #output #where_clause {
             #(#bindings)*
-            let mut #writer = #private::key(#cache);
-            #pieces
-            #writer
+            #value
         }
-    })
+    }
 }
 
 /// The body, as the wrapper calls it.

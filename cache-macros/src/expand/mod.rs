@@ -30,6 +30,7 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
             let runtime = options.runtime.clone();
             let companion = options.companion.clone();
             let key = options.key.clone();
+            let tags = options.tags.clone().map(|tags| tags.value).unwrap_or_default();
             let skip = options.skip.clone().unwrap_or_default();
             match Plan::new(function, options, tokens, &mut diagnostics) {
                 Ok(plan) => expand(&plan),
@@ -40,6 +41,7 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
                         &Paths::new(runtime.as_ref()),
                         companion,
                         key,
+                        &tags,
                         &skip,
                         &marked,
                     )

@@ -23,6 +23,7 @@ pub(super) fn function(
     paths: &Paths<'_>,
     companion: Option<Spanned<Option<Ident>>>,
     key: Option<&Template>,
+    tags: &[Template],
     skip: &[Ident],
     marked: &[usize],
 ) -> TokenStream {
@@ -34,9 +35,10 @@ pub(super) fn function(
     }
     let cfgs: Vec<_> = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect();
     let arguments = arguments(signature, None);
-    let in_key = in_key(key, skip, marked, &arguments);
+    let in_key = in_key(key, tags, skip, marked, &arguments);
     let stubs = |entry: &Ident, uncached: &Ident| {
-        let entry = entry_stub(signature, paths, key, in_key.iter().map(|index| &arguments[*index]), entry);
+        let entry =
+            entry_stub(signature, paths, key, tags, in_key.iter().map(|index| &arguments[*index]), entry);
         let uncached = uncached_stub(signature, uncached).map(|uncached| {
             quote! {
                 #(#cfgs)*
@@ -84,6 +86,7 @@ fn entry_stub<'a>(
     signature: &Signature,
     paths: &Paths<'_>,
     key: Option<&Template>,
+    tags: &[Template],
     arguments: impl Iterator<Item = &'a Argument>,
     name: &Ident,
 ) -> TokenStream {
@@ -94,7 +97,8 @@ fn entry_stub<'a>(
         _ => quote!(()),
     };
     let is_placeholder = |ident: &Ident| {
-        key.is_some_and(|key| key.placeholders().any(|placeholder| *ident == placeholder.root))
+        let mut templates = key.into_iter().chain(tags);
+        templates.any(|template| template.placeholders().any(|placeholder| *ident == placeholder.root))
     };
     let generics = kept_generics(&signature.generics, is_placeholder, &quote!(#(#parameters),* #output));
     let Generics { where_clause, .. } = &generics;
@@ -108,6 +112,7 @@ fn entry_stub<'a>(
 
 fn in_key(
     key: Option<&Template>,
+    tags: &[Template],
     skip: &[Ident],
     marked: &[usize],
     arguments: &[Argument],
@@ -120,7 +125,9 @@ fn in_key(
     };
     let named =
         |name: &str| arguments.iter().position(|argument| argument.names.iter().any(|own| own == name));
-    key.placeholders()
+    tags.iter()
+        .chain([key])
+        .flat_map(Template::placeholders)
         .filter_map(|placeholder| named(&placeholder.root).or_else(|| meant(&placeholder.root, arguments)))
         .collect()
 }

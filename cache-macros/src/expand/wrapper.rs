@@ -1,6 +1,6 @@
 //! The function itself: a key, a descriptor and one call into the runtime.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, TokenStreamExt as _, quote, quote_spanned};
@@ -20,7 +20,7 @@ use crate::{
         detach::Detach,
         function::{Companion, Form, mentions},
         key::KeyPlan,
-        mode::{MadeTarget, Mode, TargetPlan},
+        mode::{MadeTarget, Mode, TargetPlan, TextKind, TextTarget},
         output,
         policy::TtlPlan,
     },
@@ -100,6 +100,13 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             let [shape_here, launch_here] = ["__cache_shape", "__cache_launch"].map(|name| shown(name, span));
             let [body_name, call_name, launch_name] = ["__body", "__call", "__launch"].map(local);
             // The body is made before a name of ours is in scope.
+            let local_hit = (plan.policy.local != Some(None)).then(|| local_hit(span));
+            let tagged = own_tags(plan, paths).map(|tags| {
+                quote! {
+                    #[allow(unused_qualifications)]
+                    let #call_name = #call_name.tagged(#tags);
+                }
+            });
             let body = match plan.detach {
                 Detach::No => quote! {
                     let #body_name = #body;
@@ -121,20 +128,24 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                     #bypass
                     (#key, #bypass_name)
                 };
-                #rules
                 let #call_name = #private::call(&#cache_name, #site_name, #key_name, #bypass_name);
+                #local_hit
+                #tagged
+                #rules
                 #body
                 #read
             }
         }
         Mode::WriteThrough { .. } | Mode::Invalidate => {
-            let [write_name, targets_name, output_name] = ["__write", "__targets", "__output"].map(local);
+            let [write_name, tags_name, targets_name, output_name] =
+                ["__write", "__tags", "__targets", "__output"].map(local);
             let output = &plan.output;
             let own = match &key {
                 Some(key) => quote!(::core::option::Option::Some(#key)),
                 None => quote!(::core::option::Option::None),
             };
             let targets = early_targets(plan, paths);
+            let tags = own_tags(plan, paths).unwrap_or_else(|| quote!(::std::vec::Vec::new()));
             let (argument, rules, finish) = match &plan.mode {
                 Mode::WriteThrough { value: None } => {
                     let (here, shown) = (paths.private_at(span), shown("__cache_shape", span));
@@ -157,13 +168,14 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             quote! {
                 #start
                 #[allow(unused_qualifications)]
-                let (#key_name, #targets_name, #bypass_name) = {
+                let (#key_name, #tags_name, #targets_name, #bypass_name) = {
                     #(#patterns)*
                     #bypass
-                    (#own, #targets, #bypass_name)
+                    (#own, #tags, #targets, #bypass_name)
                 };
                 #rules
-                let mut #write_name = #private::write(&#cache_name, #site_name, #key_name, #targets_name, #bypass_name).await;
+                let mut #write_name =
+                    #private::write(&#cache_name, #site_name, #key_name, #tags_name, #targets_name, #bypass_name).await;
                 #argument
                 let #output_name: #output = #write_name.run(#body).await;
                 #late
@@ -273,6 +285,64 @@ fn own_key(plan: &Plan, paths: &Paths<'_>, key: &KeyPlan) -> TokenStream {
     }
 }
 
+/// The tags of the function's own entry, where it has some.
+fn own_tags(plan: &Plan, paths: &Paths<'_>) -> Option<TokenStream> {
+    if plan.tags.is_empty() {
+        return None;
+    }
+    let cache = local("__cache");
+    let needed = companion::needed(plan);
+    let arguments = needed.iter().map(|index| &plan.arguments[*index].ident);
+    let turbofish = turbofish(&key_generics(plan));
+    Some(match &plan.companion {
+        Companion::Type(name) => quote!(<#name>::__tags #turbofish (&#cache, #(&#arguments),*)),
+        Companion::Methods { tags, .. } => quote!(self.#tags #turbofish (&#cache, #(&#arguments),*)),
+        Companion::None => {
+            let patterns =
+                bindings(plan, plan.tags.iter().flat_map(KeyPlan::arguments).collect::<BTreeSet<_>>());
+            let tags = tags(plan, paths, &quote!(&#cache));
+            quote!({ #(#patterns)* #tags })
+        }
+    })
+}
+
+/// A list of writers, each with a tag. `cache`: a reference.
+pub(super) fn tags(plan: &Plan, paths: &Paths<'_>, cache: &TokenStream) -> TokenStream {
+    let (writer, private) = (local("__tag"), paths.private());
+    let tags = plan.tags.iter().map(|tag| {
+        let pieces = pieces(plan, paths, tag, &writer, None, 0);
+        quote!({
+            let mut #writer = #private::tag_key(#cache);
+            #pieces
+            #writer
+        })
+    });
+    list(tags)
+}
+
+/// A `Vec`, without the macro that the user may have shadowed.
+fn list(elements: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let mut elements = elements.peekable();
+    if elements.peek().is_none() {
+        return quote!(::std::vec::Vec::new());
+    }
+    quote!(<[_]>::into_vec(::std::boxed::Box::new([#(#elements),*])))
+}
+
+/// What the process holds is the result at once, before anything is moved. `span`: where a result that cannot be cached
+/// is shown, once for this and for the read.
+fn local_hit(span: Span) -> TokenStream {
+    let [call, shape, hit] = ["__call", "__shape", "__hit"].map(local);
+    let shape_here = shown("__cache_shape", span);
+    let found = quote_spanned!(span=> #call.local(#shape_here));
+    quote! {
+        let #shape_here = #shape;
+        if let ::core::option::Option::Some(#hit) = #found {
+            return #hit;
+        }
+    }
+}
+
 /// The descriptor of the function, and its place in the registry.
 pub(super) fn site(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let private = paths.private();
@@ -286,12 +356,13 @@ pub(super) fn site(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         Some(output) => quote!(::core::option::Option::Some(|| ::core::any::type_name::<#output>())),
         None => quote!(::core::option::Option::None),
     };
-    let targets = plan.targets.iter().filter_map(|target| match target {
-        TargetPlan::Text(key)
-        | TargetPlan::TextOfResult(key)
-        | TargetPlan::Made(_, MadeTarget::Text(key)) => Some(&key.template),
-        TargetPlan::Entry(_) | TargetPlan::Made(_, MadeTarget::Entry(_)) => None,
+    let (tag_targets, targets): (Vec<_>, Vec<_>) =
+        plan.targets.iter().filter_map(TargetPlan::text).partition(|target| target.kind == TextKind::Tag);
+    let [tag_targets, targets] = [tag_targets, targets].map(|targets| {
+        let templates = targets.iter().map(|target| &target.text.template);
+        quote!(&[#(#templates),*])
     });
+    let tags = tag_templates(plan);
     quote! {
         static __SITE: #private::Site = #private::Site::new(#private::SiteConfig {
             function: #function,
@@ -301,10 +372,16 @@ pub(super) fn site(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             ..#private::SiteConfig::NEW
         });
         #private::inventory::submit! {
-            #private::Registration::new(#function, #template, #version, #output, &[#(#targets),*])
+            #private::Registration::new(#function, #template, #version, #output, #targets, #tags, #tag_targets)
         }
         &__SITE
     }
+}
+
+/// The templates of the tags.
+fn tag_templates(plan: &Plan) -> TokenStream {
+    let tags = plan.tags.iter().map(|tag| &tag.template);
+    quote!(&[#(#tags),*])
 }
 
 /// The fields of a site's configuration that are not as usual.
@@ -315,6 +392,12 @@ fn site_options(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         quote!(::core::time::Duration::from_millis(#millis))
     };
     let some = |tokens: TokenStream| quote!(::core::option::Option::Some(#tokens));
+    let private = paths.private();
+    let local = |local: Option<Duration>| match local.map(duration) {
+        Some(local) => quote!(#private::LocalTtl::For(#local)),
+        None => quote!(#private::LocalTtl::Off),
+    };
+    let tags_in_key = plan.key.as_ref().is_some_and(|key| plan.tags.iter().all(|tag| tag.follows_from(key)));
     let fields = [
         ("version", (plan.version != 0).then(|| plan.version.to_token_stream())),
         ("jitter", policy.jitter.map(|jitter| jitter.to_token_stream())),
@@ -325,6 +408,9 @@ fn site_options(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         ("load_timeout", policy.load_timeout.map(|timeout| some(duration(timeout)))),
         ("settle", policy.settle.map(duration)),
         ("strict", policy.strict.then(|| quote!(true))),
+        ("local", policy.local.map(local)),
+        ("tags", (!plan.tags.is_empty()).then(|| tag_templates(plan))),
+        ("tags_in_key", (!plan.tags.is_empty()).then(|| tags_in_key.to_token_stream())),
     ];
     let fields = fields.into_iter().filter_map(|(name, value)| {
         let (name, value) = (Ident::new(name, Span::call_site()), value?);
@@ -486,19 +572,11 @@ fn store_argument(plan: &Plan, paths: &Paths<'_>, value: &Ident) -> TokenStream 
 
 /// Targets that are known before the body.
 fn early_targets(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
-    let targets: Vec<TokenStream> = plan
-        .targets
-        .iter()
-        .filter_map(|target| match target {
-            TargetPlan::Text(key) => Some(text_target(plan, paths, key, None)),
-            TargetPlan::Entry(target) => Some(entry_target(paths, target)),
-            TargetPlan::TextOfResult(_) | TargetPlan::Made(..) => None,
-        })
-        .collect();
-    if targets.is_empty() {
-        return quote!(::std::vec::Vec::new());
-    }
-    quote!(<[_]>::into_vec(::std::boxed::Box::new([#(#targets),*])))
+    list(plan.targets.iter().filter_map(|target| match target {
+        TargetPlan::Text(text) => Some(text_target(plan, paths, text, None)),
+        TargetPlan::Entry(target) => Some(entry_target(paths, target)),
+        TargetPlan::TextOfResult(_) | TargetPlan::Made(..) => None,
+    }))
 }
 
 /// Targets that need the result.
@@ -510,15 +588,15 @@ fn late_targets(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         .iter()
         .filter_map(|target| match target {
             TargetPlan::Text(_) | TargetPlan::Entry(_) => None,
-            TargetPlan::TextOfResult(key) => {
-                let target = text_target(plan, paths, key, Some(&made));
+            TargetPlan::TextOfResult(text) => {
+                let target = text_target(plan, paths, text, Some(&made));
                 // Arguments are gone by now; their placeholders were moved into the body.
                 Some(quote!(#private::late(#shape, #made, |#made| #target)))
             }
             TargetPlan::Made(closure, inner) => {
                 let ExprClosure { inputs_begin, inputs, inputs_end, .. } = closure;
                 let target = match inner {
-                    MadeTarget::Text(key) => text_target(plan, paths, key, None),
+                    MadeTarget::Text(text) => text_target(plan, paths, text, None),
                     MadeTarget::Entry(target) => entry_target(paths, target),
                 };
                 Some(quote!(#private::late(#shape, #made, #inputs_begin #inputs #inputs_end #target)))
@@ -543,8 +621,9 @@ fn late_patterns(plan: &Plan) -> Vec<usize> {
     let late = |name: &Ident| {
         plan.targets.iter().any(|target| match target {
             TargetPlan::Text(_) | TargetPlan::Entry(_) => false,
-            TargetPlan::TextOfResult(key) => key.binds(name),
-            TargetPlan::Made(_, MadeTarget::Text(key)) => key.binds(name),
+            TargetPlan::TextOfResult(target) | TargetPlan::Made(_, MadeTarget::Text(target)) => {
+                target.text.binds(name)
+            }
             TargetPlan::Made(closure, MadeTarget::Entry(_)) => mentions(closure.body.to_token_stream(), name),
         })
     };
@@ -554,13 +633,18 @@ fn late_patterns(plan: &Plan) -> Vec<usize> {
         .collect()
 }
 
-fn text_target(plan: &Plan, paths: &Paths<'_>, key: &KeyPlan, made: Option<&Ident>) -> TokenStream {
+fn text_target(plan: &Plan, paths: &Paths<'_>, target: &TextTarget, made: Option<&Ident>) -> TokenStream {
     let (cache, writer, private) = (local("__cache"), local("__target"), paths.private());
-    let pieces = pieces(plan, paths, key, &writer, made, 0);
+    let pieces = pieces(plan, paths, &target.text, &writer, made, 0);
+    let (begin, end) = match target.kind {
+        TextKind::Key => (quote!(target_key()), quote!(string_target)),
+        TextKind::Pattern => (quote!(target_key()), quote!(pattern_target)),
+        TextKind::Tag => (quote!(tag_key(&#cache)), quote!(tag_target)),
+    };
     quote!({
-        let mut #writer = #private::target_key();
+        let mut #writer = #private::#begin;
         #pieces
-        #private::string_target(&#cache, #writer)
+        #private::#end(&#cache, #writer)
     })
 }
 
@@ -590,7 +674,7 @@ fn entry_target(paths: &Paths<'_>, target: &Target) -> TokenStream {
             paren_token.surround(&mut call, |call| call.append_separated(args, <syn::Token![,]>::default()));
             call
         }
-        Target::Text(_) | Target::Made(..) => TokenStream::new(),
+        Target::Text(_) | Target::Tag(..) | Target::Made(..) => TokenStream::new(),
     };
     let private = paths.private();
     quote!(#private::target(#entry))

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     diag::Diagnostics,
-    parse::{function::Function, options::Options, target::Target},
+    parse::{function::Function, options::Options},
 };
 
 /// What becomes of a load whose caller goes away.
@@ -223,6 +223,7 @@ pub(crate) fn check_kind(options: &Options, mode: Option<&Mode>, diagnostics: &m
     let spans = [
         (true, "early_refresh", options.early_refresh.as_ref().map(|option| option.span)),
         (true, "load_timeout", options.load_timeout.as_ref().map(|option| option.span)),
+        (true, "local", options.local.as_ref().map(|option| option.span)),
         (true, "detach", options.detach.as_ref().map(|option| option.span)),
         (false, "settle", options.settle.as_ref().map(|option| option.span)),
         (false, "strict", options.strict.as_ref().map(|option| option.span)),
@@ -232,36 +233,6 @@ pub(crate) fn check_kind(options: &Options, mode: Option<&Mode>, diagnostics: &m
             let kind = if for_reads { "read" } else { "write" };
             let wrong = format!("`{name}` is for functions that {kind}");
             diagnostics.error(span, wrong, format!("remove `{name}`"));
-        }
-    }
-}
-
-/// A strict write fences its targets before its body.
-pub(crate) fn check_strict(options: &Options, mode: Option<&Mode>, diagnostics: &mut Diagnostics) {
-    let Some(strict) = options.strict.as_ref().filter(|strict| strict.value) else { return };
-    if matches!(mode, Some(Mode::Read)) {
-        return;
-    }
-    let Some(targets) = &options.invalidates else {
-        diagnostics.error(
-            strict.span,
-            "`strict` fences the targets of `invalidates`, and there are none",
-            "remove it: the function's own key is always fenced",
-        );
-        return;
-    };
-    for target in &targets.value {
-        let late = match target {
-            Target::Made(closure, _) => Some(closure.to_token_stream()),
-            Target::Text(text) if text.value().contains("<return") => Some(text.to_token_stream()),
-            Target::Text(_) | Target::Call(_) | Target::Method(_) => None,
-        };
-        if let Some(late) = late {
-            diagnostics.error_on(
-                &late,
-                "a strict write fences its targets before its body, and this one needs the result",
-                "name the target by the arguments, or write a function of its own for it",
-            );
         }
     }
 }

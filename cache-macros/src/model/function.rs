@@ -52,7 +52,7 @@ pub(crate) enum Companion {
     /// A type of this name beside a free function.
     Type(Ident),
     /// Methods of these names beside an inherent method: `find_entry`, `find_uncached`.
-    Methods { entry: Ident, uncached: Ident, key: Ident, site: Ident },
+    Methods { entry: Ident, uncached: Ident, key: Ident, tags: Ident, site: Ident },
 }
 
 impl Companion {
@@ -74,6 +74,7 @@ impl Companion {
                 entry: format_ident!("{base}_entry", span = signature.ident.span()),
                 uncached: format_ident!("{base}_uncached", span = signature.ident.span()),
                 key: format_ident!("__{base}_key"),
+                tags: format_ident!("__{base}_tags"),
                 site: format_ident!("__{base}_site"),
             };
         }
@@ -137,12 +138,15 @@ pub(crate) fn check_hidden(
     skipped: &BTreeSet<usize>,
     key: Option<&KeyPlan>,
     mode: &Option<Mode>,
+    tags: &[KeyPlan],
     targets: &[TargetPlan],
     diagnostics: &mut Diagnostics,
 ) {
     let reads = matches!(mode, Some(Mode::Read));
-    let searched =
-        || key.into_iter().chain(targets.iter().filter_map(TargetPlan::text)).any(|key| key.searched);
+    let searched = || {
+        let targets = targets.iter().filter_map(TargetPlan::key);
+        key.into_iter().chain(tags).chain(targets).any(|key| key.searched)
+    };
     for (index, argument) in arguments.iter().enumerate() {
         if argument.hidden && !skipped.contains(&index) && (reads || searched()) {
             diagnostics.error_on(

@@ -17,6 +17,23 @@ use crate::{
     suggest,
 };
 
+/// What a template is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Key,
+    Tag,
+    Target,
+}
+
+impl Use {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Key | Self::Target => "key",
+            Self::Tag => "tag",
+        }
+    }
+}
+
 /// A key, ready to be written.
 #[derive(Clone)]
 pub(crate) struct KeyPlan {
@@ -43,7 +60,7 @@ pub(crate) enum Piece {
     },
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Root {
     /// The whole of an argument, by its place.
     Argument(usize),
@@ -64,24 +81,34 @@ impl KeyPlan {
         arguments: &[Argument],
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        Self::with(template, function, arguments, false, diagnostics)
+        Self::with(template, function, arguments, Use::Key, diagnostics)
     }
 
-    /// Of a string target, which may use the result.
+    /// Of one of the `tags`.
+    pub(crate) fn of_tag(
+        template: &Template,
+        function: &Function,
+        arguments: &[Argument],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        Self::with(template, function, arguments, Use::Tag, diagnostics)
+    }
+
+    /// Of a string target, or of a tag that is one: it may use the result.
     pub(crate) fn of_target(
         template: &Template,
         function: &Function,
         arguments: &[Argument],
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        Self::with(template, function, arguments, true, diagnostics)
+        Self::with(template, function, arguments, Use::Target, diagnostics)
     }
 
     fn with(
         template: &Template,
         function: &Function,
         arguments: &[Argument],
-        is_target: bool,
+        purpose: Use,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let template_text = template.literal.value();
@@ -99,13 +126,16 @@ impl KeyPlan {
                             diagnostics.error(
                                 template.span(),
                                 format!("nothing separates two arguments{}", template.caret(&both)),
-                                "put a `:` between them, else `1` and `23` make the same key as `12` and `3`",
+                                format!(
+                                    "put a `:` between them, else `1` and `23` make the same {} as `12` and `3`",
+                                    purpose.noun()
+                                ),
                             );
                             0
                         }
                     };
                     let Some(root) =
-                        plan.root(placeholder, template, function, arguments, is_target, diagnostics)
+                        plan.root(placeholder, template, function, arguments, purpose, diagnostics)
                     else {
                         continue;
                     };
@@ -118,7 +148,8 @@ impl KeyPlan {
                         diagnostics.error_on(
                             &arguments[*index].ty,
                             format!(
-                                "`{name}` can change while the function runs, so it cannot be part of a key"
+                                "`{name}` can change while the function runs, so it cannot be part of a {}",
+                                purpose.noun()
                             ),
                             format!("take `{name}` by value or by `&`"),
                         );
@@ -151,6 +182,19 @@ impl KeyPlan {
             Piece::Literal(_) => None,
             Piece::Part { root, .. } => Some(root),
         })
+    }
+
+    /// Whether all that it is made of is in `key`, too, so that one key always goes with the same text.
+    pub(crate) fn follows_from(&self, key: &Self) -> bool {
+        let parts = |plan: &'_ Self| {
+            let part = |piece: &Piece| match piece {
+                Piece::Literal(_) => None,
+                Piece::Part { root, path, .. } => Some((root.clone(), path.clone())),
+            };
+            plan.pieces.iter().filter_map(part).collect::<Vec<_>>()
+        };
+        let in_key = parts(key);
+        parts(self).iter().all(|part| in_key.contains(part))
     }
 
     /// Each argument of a function that reads is in the key, or skipped: a forgotten one serves one caller's answer to
@@ -238,7 +282,7 @@ impl KeyPlan {
         template: &Template,
         function: &Function,
         arguments: &[Argument],
-        is_target: bool,
+        purpose: Use,
         diagnostics: &mut Diagnostics,
     ) -> Option<Root> {
         let name = placeholder.root.as_str();
@@ -270,9 +314,12 @@ impl KeyPlan {
             "self" if signature.receiver().is_some() => {
                 ("`<self>` is the whole object".to_owned(), "name a field: `<self.tenant>`".to_owned())
             }
-            "return" if is_target => return Some(Root::Return),
+            "return" if purpose == Use::Target => return Some(Root::Return),
             "return" => (
-                "`key` is needed before there is a result".to_owned(),
+                match purpose {
+                    Use::Tag => "`tags` are needed before there is a result".to_owned(),
+                    Use::Key | Use::Target => "`key` is needed before there is a result".to_owned(),
+                },
                 "use arguments; only targets in `invalidates` can use `<return.id>`".to_owned(),
             ),
             _ if arguments.iter().any(|argument| argument.hidden) => {

@@ -34,6 +34,7 @@ pub(crate) struct Plan {
     pub(crate) output: Type,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) key: Option<KeyPlan>,
+    pub(crate) tags: Vec<KeyPlan>,
     pub(crate) policy: PolicyPlan,
     pub(crate) mode: Mode,
     pub(crate) targets: Vec<TargetPlan>,
@@ -61,6 +62,8 @@ impl Plan {
         let mode = Mode::new(&function, &options, &arguments, output, written, diagnostics);
         let key =
             options.key.as_ref().map(|key| KeyPlan::new(&key.value, &function, &arguments, diagnostics));
+        let tags = options.tags.iter().flat_map(|tags| &tags.value);
+        let tags: Vec<_> = tags.map(|tag| KeyPlan::of_tag(tag, &function, &arguments, diagnostics)).collect();
         let skipped = key::skipped(&options, &marked, &function, &arguments, key.as_ref(), diagnostics);
         if let (Some(key), Some(Mode::Read), false) = (&key, &mode, options.broken.contains(&"skip")) {
             key.check_coverage(&function.signature.ident, &arguments, &skipped, diagnostics);
@@ -73,7 +76,7 @@ impl Plan {
             output::check(&function.signature.ident, output, diagnostics);
         }
         let targets = mode::targets(&options, &function, &arguments, diagnostics);
-        function::check_hidden(&arguments, &skipped, key.as_ref(), &mode, &targets, diagnostics);
+        function::check_hidden(&arguments, &skipped, key.as_ref(), &mode, &tags, &targets, diagnostics);
         let companion = Companion::new(&function, options.companion.clone());
         let detach = Detach::new(
             &function,
@@ -85,7 +88,7 @@ impl Plan {
             diagnostics,
         );
         detach::check_kind(&options, mode.as_ref(), diagnostics);
-        detach::check_strict(&options, mode.as_ref(), diagnostics);
+        mode::check_fences(&options, mode.as_ref(), diagnostics);
         match (diagnostics.is_empty(), checked, mode, function.body.clone()) {
             (true, Some((form, output)), Some(mode), Some(body)) => Ok(Self {
                 function,
@@ -95,6 +98,7 @@ impl Plan {
                 output,
                 arguments,
                 key,
+                tags,
                 policy,
                 mode,
                 targets,
@@ -118,8 +122,8 @@ impl Plan {
         };
         let in_text = |tokens: TokenStream| mentions(tokens, name);
         let policy = &self.policy;
-        self.key.as_ref().is_some_and(in_key)
-            || self.targets.iter().any(|target| target.text().is_some_and(in_key))
+        self.key.iter().chain(&self.tags).any(in_key)
+            || self.targets.iter().any(|target| target.key().is_some_and(in_key))
             || self.targets.iter().filter_map(TargetPlan::expression).any(in_text)
             || [&self.cache, &self.bypass_if, &policy.cache_if]
                 .into_iter()

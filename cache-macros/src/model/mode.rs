@@ -11,7 +11,12 @@ use super::{
 };
 use crate::{
     diag::Diagnostics,
-    parse::{function::Function, options::Options, target::Target, template::Template},
+    parse::{
+        function::Function,
+        options::Options,
+        target::Target,
+        template::{Segment, Template},
+    },
     suggest,
 };
 
@@ -26,10 +31,10 @@ pub(crate) enum Mode {
 
 /// A target of an invalidation.
 pub(crate) enum TargetPlan {
-    /// A key, rendered before the body.
-    Text(KeyPlan),
-    /// A key that needs the result.
-    TextOfResult(KeyPlan),
+    /// A string, rendered before the body.
+    Text(TextTarget),
+    /// A string that needs the result.
+    TextOfResult(TextTarget),
     /// A call of another cached function, rendered before the body.
     Entry(Target),
     /// One that needs the result.
@@ -38,8 +43,23 @@ pub(crate) enum TargetPlan {
 
 /// The inside of `|made| ..`.
 pub(crate) enum MadeTarget {
-    Text(KeyPlan),
+    Text(TextTarget),
     Entry(Target),
+}
+
+/// A target that is written as a string.
+pub(crate) struct TextTarget {
+    pub(crate) kind: TextKind,
+    pub(crate) text: KeyPlan,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextKind {
+    Key,
+    /// All keys that look like it.
+    Pattern,
+    /// All entries with this tag.
+    Tag,
 }
 
 impl TargetPlan {
@@ -52,12 +72,17 @@ impl TargetPlan {
         }
     }
 
-    /// The key of a string target.
-    pub(crate) fn text(&self) -> Option<&KeyPlan> {
+    /// What was written as a string.
+    pub(crate) fn text(&self) -> Option<&TextTarget> {
         match self {
-            Self::Text(key) | Self::TextOfResult(key) | Self::Made(_, MadeTarget::Text(key)) => Some(key),
+            Self::Text(text) | Self::TextOfResult(text) | Self::Made(_, MadeTarget::Text(text)) => Some(text),
             Self::Entry(_) | Self::Made(_, MadeTarget::Entry(_)) => None,
         }
+    }
+
+    /// The key, pattern or tag in it.
+    pub(crate) fn key(&self) -> Option<&KeyPlan> {
+        self.text().map(|target| &target.text)
     }
 }
 
@@ -192,6 +217,7 @@ fn forbid_without_key(options: &Options, diagnostics: &mut Diagnostics) {
         ("cache_if", options.cache_if.as_ref().map(|option| option.span)),
         ("bypass_if", options.bypass_if.as_ref().map(|option| option.span)),
         ("version", options.version.as_ref().map(|option| option.span)),
+        ("tags", options.tags.as_ref().map(|option| option.span)),
         ("skip", options.skip.as_ref().and_then(|names| names.first()).map(Ident::span)),
     ];
     for (name, span) in spans {
@@ -275,6 +301,77 @@ fn is_consumed(ty: &Type) -> bool {
     }
 }
 
+/// What `strict` and `settle` fence are keys that are known before the body.
+pub(crate) fn check_fences(options: &Options, mode: Option<&Mode>, diagnostics: &mut Diagnostics) {
+    if matches!(mode, Some(Mode::Read)) {
+        return;
+    }
+    let strict = options.strict.as_ref().filter(|strict| strict.value);
+    let Some(targets) = &options.invalidates else {
+        if let Some(strict) = strict {
+            diagnostics.error(
+                strict.span,
+                "`strict` fences the targets of `invalidates`, and there are none",
+                "remove it: the function's own key is always fenced",
+            );
+        }
+        return;
+    };
+    let fences = match (strict, &options.settle) {
+        (Some(_), _) => "strict",
+        (None, Some(_)) => "settle",
+        (None, None) => return,
+    };
+    for target in &targets.value {
+        let (inner, late) = match target {
+            Target::Made(_, inner) => (&**inner, true),
+            Target::Text(text) => (target, text.value().contains("<return")),
+            Target::Tag(..) | Target::Call(_) | Target::Method(_) => (target, false),
+        };
+        let many = match inner {
+            Target::Tag(..) => Some("a tag"),
+            Target::Text(text) if text.value().contains('*') => Some("a pattern"),
+            _ => None,
+        };
+        if let Some(many) = many {
+            diagnostics.error_on(
+                target,
+                format!("`{fences}` fences keys, and this target is {many}"),
+                format!("name the keys one by one, or remove `{fences}`"),
+            );
+        } else if late && strict.is_some() {
+            diagnostics.error_on(
+                target,
+                "a strict write fences its targets before its body, and this one needs the result",
+                "name the target by the arguments, or write a function of its own for it",
+            );
+        }
+    }
+}
+
+/// For [`Template::parse`].
+fn option_of(target: &Target) -> &'static str {
+    if let Target::Tag(..) = target { "tag" } else { "invalidates" }
+}
+
+/// A pattern begins with something that narrows it down. `None` where it does not; then a mistake was recorded.
+fn check_pattern(template: &Template, diagnostics: &mut Diagnostics) -> Option<()> {
+    let narrow = match template.segments.first() {
+        Some(Segment::Literal(literal)) => {
+            literal == "*" && template.segments.len() == 1 || !literal.starts_with('*')
+        }
+        Some(Segment::Placeholder(_)) | None => false,
+    };
+    if !narrow {
+        diagnostics.error(
+            template.span(),
+            "this pattern begins with no text of its own, so it would walk over all keys",
+            "begin it with text, such as `\"user:<id>:*\"`; `\"*\"` alone means everything in the namespace",
+        );
+    }
+    narrow.then_some(())
+}
+
 pub(crate) fn targets(
     options: &Options,
     function: &Function,
@@ -282,32 +379,44 @@ pub(crate) fn targets(
     diagnostics: &mut Diagnostics,
 ) -> Vec<TargetPlan> {
     let targets = options.invalidates.iter().flat_map(|targets| &targets.value);
-    let text = |literal, diagnostics: &mut Diagnostics| {
-        let template = Template::parse(literal, "invalidates", diagnostics)?;
-        let plan = KeyPlan::of_target(&template, function, arguments, diagnostics);
-        let needs_result = plan.roots().any(|root| matches!(root, Root::Return));
-        Some((plan, needs_result))
+    let text = |literal, option, diagnostics: &mut Diagnostics| {
+        let template = Template::parse(literal, option, diagnostics)?;
+        let kind = match option {
+            "tag" => TextKind::Tag,
+            _ if template.is_pattern() => TextKind::Pattern,
+            _ => TextKind::Key,
+        };
+        if kind == TextKind::Pattern {
+            check_pattern(&template, diagnostics)?;
+        }
+        let text = KeyPlan::of_target(&template, function, arguments, diagnostics);
+        let needs_result = text.roots().any(|root| matches!(root, Root::Return));
+        Some((TextTarget { kind, text }, needs_result))
     };
     targets
         .filter_map(|target| {
             Some(match target {
-                Target::Text(literal) => match text(literal, diagnostics)? {
-                    (plan, false) => TargetPlan::Text(plan),
-                    (plan, true) => {
-                        for index in plan.arguments() {
-                            let Argument { names, ty, .. } = &arguments[index];
-                            if let (true, Some(name)) = (is_consumed(ty), names.first()) {
-                                diagnostics.error(literal.span(), consumed(name), consumed_help(name));
+                Target::Text(literal) | Target::Tag(_, literal) => {
+                    match text(literal, option_of(target), diagnostics)? {
+                        (target, false) => TargetPlan::Text(target),
+                        (target, true) => {
+                            for index in target.text.arguments() {
+                                let Argument { names, ty, .. } = &arguments[index];
+                                if let (true, Some(name)) = (is_consumed(ty), names.first()) {
+                                    diagnostics.error(literal.span(), consumed(name), consumed_help(name));
+                                }
                             }
+                            TargetPlan::TextOfResult(target)
                         }
-                        TargetPlan::TextOfResult(plan)
                     }
-                },
+                }
                 Target::Call(_) | Target::Method(_) => TargetPlan::Entry(target.clone()),
                 Target::Made(closure, inner) => {
                     check_consumed(closure, arguments, diagnostics);
                     let inner = match &**inner {
-                        Target::Text(literal) => MadeTarget::Text(text(literal, diagnostics)?.0),
+                        inner @ (Target::Text(literal) | Target::Tag(_, literal)) => {
+                            MadeTarget::Text(text(literal, option_of(inner), diagnostics)?.0)
+                        }
                         other => MadeTarget::Entry(other.clone()),
                     };
                     TargetPlan::Made(closure.clone(), inner)

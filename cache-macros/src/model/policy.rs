@@ -47,6 +47,8 @@ pub(crate) struct PolicyPlan {
     pub(crate) load_timeout: Option<Duration>,
     pub(crate) settle: Option<Duration>,
     pub(crate) strict: bool,
+    /// `Some(None)` for no local level.
+    pub(crate) local: Option<Option<Duration>>,
 }
 
 impl PolicyPlan {
@@ -63,6 +65,16 @@ impl PolicyPlan {
                 "write `negative_ttl = \"30s\"` or `negative_ttl = \"REALTIME\"`",
             );
         }
+        if let (Some(TtlPlan::For(ttl)), Some(Spanned { value: Some(local), span })) = (&ttl, &options.local)
+            && local > ttl
+        {
+            let (local, ttl) = (duration::show(*local), duration::show(*ttl));
+            diagnostics.error(
+                *span,
+                format!("`local` ({local}) outlives `ttl` ({ttl})"),
+                format!("lower it to {ttl}"),
+            );
+        }
         Self {
             ttl,
             negative_ttl,
@@ -74,6 +86,7 @@ impl PolicyPlan {
             load_timeout: value(&options.load_timeout),
             settle: value(&options.settle),
             strict: value(&options.strict).unwrap_or(false),
+            local: value(&options.local),
         }
     }
 

@@ -50,9 +50,30 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_millis(total))
 }
 
+/// As people write it: `1h 30m`.
+pub(crate) fn show(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut parts = Vec::new();
+    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        if rest >= millis {
+            parts.push(format!("{}{unit}", rest / millis));
+        }
+        rest %= millis;
+    }
+    parts.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_shown_as_they_are_written() {
+        for text in ["90d", "1h 30m", "5m", "1s 250ms", "1d 2h 3m 4s 5ms"] {
+            assert_eq!(parse(text).map(show), Ok(text.to_owned()));
+        }
+        assert_eq!(parse("90s").map(show), Ok("1m 30s".to_owned()));
+    }
 
     #[test]
     fn durations_are_numbers_with_units() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syn::{
-    Expr, Ident, Lit, LitStr, Path, Token,
+    Expr, ExprLit, Ident, Lit, LitStr, Path, Token,
     ext::IdentExt as _,
     parse::{ParseStream, Parser as _},
     spanned::Spanned as _,
@@ -26,6 +26,9 @@ pub(crate) struct Options {
     pub(crate) mode: Option<Spanned<String>>,
     pub(crate) value: Option<Spanned<String>>,
     pub(crate) invalidates: Option<Spanned<Vec<Target>>>,
+    pub(crate) tags: Option<Spanned<Vec<Template>>>,
+    /// `None` for no local level.
+    pub(crate) local: Option<Spanned<Option<Duration>>>,
     pub(crate) negative_ttl: Option<Spanned<Expr>>,
     pub(crate) jitter: Option<Spanned<f64>>,
     pub(crate) cache_if: Option<Spanned<Expr>>,
@@ -48,7 +51,7 @@ pub(crate) struct Options {
     unclear: bool,
 }
 
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 23] = [
     "key",
     "ttl",
     "skip",
@@ -70,10 +73,12 @@ const KNOWN: [&str; 21] = [
     "detach",
     "settle",
     "strict",
+    "tags",
+    "local",
 ];
 
 /// In the design, and not built yet.
-const LATER: [&str; 6] = ["tags", "local", "batch", "each", "name", "codec"];
+const LATER: [&str; 4] = ["batch", "each", "name", "codec"];
 
 impl Options {
     pub(crate) fn parse(tokens: proc_macro2::TokenStream, diagnostics: &mut Diagnostics) -> Self {
@@ -224,6 +229,8 @@ impl Options {
                 }
                 self.invalidates = Some(Spanned::new(targets, span));
             }
+            "tags" => self.tags = Some(Spanned::new(tags(value, diagnostics)?, span)),
+            "local" => self.local = Some(Spanned::new(local(value, diagnostics)?, span)),
             "jitter" => self.jitter = Some(Spanned::new(jitter(value, diagnostics)?, span)),
             "version" => self.version = Some(Spanned::new(version(value, diagnostics)?, span)),
             "companion" => self.companion = Some(Spanned::new(companion(value, diagnostics)?, span)),
@@ -249,7 +256,7 @@ impl Options {
 }
 
 /// What a `macro_rules!` passes on, such as `key = $key`, without the group around it.
-fn ungrouped(expr: Expr) -> Expr {
+pub(super) fn ungrouped(expr: Expr) -> Expr {
     match expr {
         Expr::Group(group) => ungrouped(*group.expr),
         Expr::Array(mut list) => {
@@ -288,6 +295,8 @@ fn example(option: &str) -> &'static str {
         "early_refresh" => "1.0",
         "load_timeout" => "\"5s\"",
         "settle" => "\"500ms\"",
+        "tags" => "[\"org:<org>\"]",
+        "local" => "\"5s\"",
         "detach" | "strict" => "true",
         _ => "..",
     }
@@ -313,6 +322,41 @@ fn idents(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Ident>> {
         diagnostics.error_on(value, "`skip` is not a list of arguments", "write `skip = [pool]`");
     }
     names
+}
+
+/// A list of templates. Every mistake of the list is shown, not only the first.
+fn tags(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Template>> {
+    let Expr::Array(list) = value else {
+        let help = "write a list: `tags = [\"org:<org>\"]`";
+        diagnostics.error_on(value, "`tags` is not a list", help);
+        return None;
+    };
+    if list.elems.is_empty() {
+        diagnostics.error_on(list, "`tags` is empty", "name a tag, such as `\"org:<org>\"`, or remove it");
+        return None;
+    }
+    let tag = |element: &Expr| match element {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Template::parse(text, "tags", diagnostics),
+        other => {
+            diagnostics.error_on(other, "a tag is a string", "write `tags = [\"org:<org>\"]`");
+            None
+        }
+    };
+    let found: Vec<Option<Template>> = list.elems.iter().map(tag).collect();
+    found.into_iter().collect()
+}
+
+/// A duration in words, or `false`.
+fn local(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Duration>> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) => duration(value, "local", diagnostics).map(Some),
+        _ if boolean(value) == Some(false) => Some(None),
+        other => {
+            let help = "write `local = \"5s\"`, or `local = false` for no local level";
+            diagnostics.error_on(other, "`local` is neither a duration nor `false`", help);
+            None
+        }
+    }
 }
 
 /// A closure with one parameter, or a function.

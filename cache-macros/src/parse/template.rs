@@ -32,7 +32,7 @@ pub(crate) struct Placeholder {
     pub(crate) at: Range<usize>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     Field(String),
     Index(u32),
@@ -40,17 +40,20 @@ pub(crate) enum Step {
 }
 
 impl Template {
+    /// `option`: `key`, `tags`, `tag` for one in `invalidates`, or `invalidates` for another target.
+    ///
     /// `None` where the text is no template; then a mistake was recorded.
     pub(crate) fn parse(literal: &LitStr, option: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
         let text = literal.value();
         let template = Self { literal: literal.clone(), segments: Vec::new() };
         let span = literal.span();
         if text.is_empty() {
-            diagnostics.error(
-                span,
-                format!("`{option}` is empty"),
-                format!("write `{option} = \"user:<id>\"`"),
-            );
+            let (wrong, help) = match option {
+                "key" => ("`key` is empty", "write `key = \"user:<id>\"`"),
+                "tags" | "tag" => ("a tag is empty", "write `\"org:<org>\"`"),
+                _ => ("a target is empty", "write a key, such as `\"users:leaderboard\"`"),
+            };
+            diagnostics.error(span, wrong, help);
             return None;
         }
         template.segments(&text, option, diagnostics)
@@ -103,14 +106,22 @@ impl Template {
                     return None;
                 }
                 character => {
-                    if option == "key" && !fits(character) {
-                        let wrong = format!(
-                            "`{}` cannot be part of a key{}",
-                            character.escape_debug(),
-                            self.caret(&(at..at + 1))
+                    let misfit = match option {
+                        "key" => (!fits(character)).then_some(("a key", FITTING)),
+                        "tags" | "tag" => (!fits(character)).then_some(("a tag", FITTING)),
+                        _ => matches!(character, '?' | '[' | ']' | '\\').then_some(("a target", ONLY_STARS)),
+                    };
+                    if let Some((noun, help)) = misfit {
+                        let caret = self.caret(&(at..at + 1));
+                        let character = match character {
+                            '\\' => character.to_string(),
+                            _ => character.escape_debug().to_string(),
+                        };
+                        diagnostics.error(
+                            span,
+                            format!("`{character}` cannot be part of {noun}{caret}"),
+                            help,
                         );
-                        let help = "use letters, digits, `:`, `-`, `_`, `.` and `/` between the placeholders";
-                        diagnostics.error(span, wrong, help);
                         return None;
                     }
                     literal.push(character);
@@ -133,6 +144,12 @@ impl Template {
         self.literal.span()
     }
 
+    /// Whether it stands for all keys that look like it: there is a `*` in its literal text.
+    pub(crate) fn is_pattern(&self) -> bool {
+        let star = |segment: &Segment| matches!(segment, Segment::Literal(literal) if literal.contains('*'));
+        self.segments.iter().any(star)
+    }
+
     pub(crate) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(_) => None,
@@ -140,6 +157,9 @@ impl Template {
         })
     }
 }
+
+const FITTING: &str = "use letters, digits, `:`, `-`, `_`, `.` and `/` between the placeholders";
+const ONLY_STARS: &str = "only `*` has a meaning in patterns";
 
 /// Globs, escapes, white space and control characters mean something to Redis or to us; `{...}` is a hash tag.
 fn fits(character: char) -> bool {
@@ -190,9 +210,13 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Result<&[&str], &str>) {
+        check_of("key", text, expected);
+    }
+
+    fn check_of(option: &str, text: &str, expected: Result<&[&str], &str>) {
         let literal = LitStr::new(text, Span::call_site());
         let mut diagnostics = Diagnostics::default();
-        let template = Template::parse(&literal, "key", &mut diagnostics);
+        let template = Template::parse(&literal, option, &mut diagnostics);
         let tokens = diagnostics.into_tokens().to_string();
         match (template, expected) {
             (Some(template), Ok(expected)) => {
@@ -231,5 +255,21 @@ mod tests {
         check("user <id>", Err("cannot be part of a key"));
         check("user:*", Err("cannot be part of a key"));
         check("", Err("is empty"));
+    }
+
+    #[test]
+    fn only_targets_are_patterns() {
+        check_of("invalidates", "user:<id>:*", Ok(&["user:", "<id+0>", ":*"]));
+        check_of("invalidates", "user:?", Err("only `*`"));
+        check_of("tags", "org:<org>", Ok(&["org:", "<org+0>"]));
+        check_of("tags", "org:*", Err("cannot be part of a tag"));
+        check_of("tag", "all users", Err("cannot be part of a tag"));
+        let is_pattern = |text: &str| {
+            let literal = LitStr::new(text, Span::call_site());
+            let template = Template::parse(&literal, "invalidates", &mut Diagnostics::default());
+            template.is_some_and(|template| template.is_pattern())
+        };
+        assert!(is_pattern("user:<id>:*"));
+        assert!(!is_pattern("user:<id>"));
     }
 }

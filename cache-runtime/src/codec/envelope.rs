@@ -61,6 +61,8 @@ pub(crate) struct Header {
     pub(crate) id: Token,
     pub(crate) lifetime: Lifetime,
     pub(crate) load: Millis,
+    /// How many tag versions follow it.
+    pub(crate) tags: u16,
 }
 
 /// An entry as it was read.
@@ -72,9 +74,9 @@ pub(crate) enum Parsed {
 }
 
 impl Header {
-    /// The beginning of a body; the payload is appended, then [`Body::close`] seals it.
-    pub(crate) fn start(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(PAYLOAD + 256);
+    /// The beginning of a body with the versions of its tags; the payload is appended, then [`Body::close`] seals it.
+    pub(crate) fn start(&self, tags: &[Token]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(PAYLOAD + 16 * tags.len() + 256);
         bytes.extend_from_slice(&[0; CRC]);
         bytes.push(MESSAGEPACK);
         bytes.push(if self.negative { NEGATIVE } else { 0 });
@@ -83,14 +85,18 @@ impl Header {
         bytes.extend_from_slice(&self.lifetime.fresh.to_be_bytes());
         bytes.extend_from_slice(&self.lifetime.total.to_be_bytes());
         bytes.extend_from_slice(&u32::try_from(self.load).unwrap_or(u32::MAX).to_be_bytes());
-        bytes.extend_from_slice(&0_u16.to_be_bytes());
+        bytes.extend_from_slice(&self.tags.to_be_bytes());
+        for version in tags.iter().take(self.tags.into()) {
+            bytes.extend_from_slice(&version.0);
+        }
         bytes
     }
 
     /// `None` where the checksum fails or where this version does not know what the bytes say.
     fn read(body: &[u8]) -> Option<Self> {
         let crc = u32::from_be_bytes(array(body, 0)?);
-        let known = body.get(4) == Some(&MESSAGEPACK) && u16::from_be_bytes(array(body, 50)?) == 0;
+        let tags = u16::from_be_bytes(array(body, 50)?);
+        let known = body.get(4) == Some(&MESSAGEPACK) && body.len() >= PAYLOAD + 16 * usize::from(tags);
         if !known || crc != crc32fast::hash(body.get(CRC..)?) {
             return None;
         }
@@ -103,6 +109,7 @@ impl Header {
                 total: Millis::from_be_bytes(array(body, 38)?),
             },
             load: u32::from_be_bytes(array(body, 46)?).into(),
+            tags,
         })
     }
 }
@@ -123,8 +130,18 @@ impl Body {
         &self.bytes
     }
 
+    /// The versions of its tags when its load began.
+    pub(crate) fn tags(&self) -> impl ExactSizeIterator<Item = Token> {
+        let versions = self.bytes.get(PAYLOAD..self.after_tags()).unwrap_or_default();
+        versions.as_chunks::<16>().0.iter().map(|version| Token(*version))
+    }
+
     pub(crate) fn payload(&self) -> &[u8] {
-        self.bytes.get(PAYLOAD..).unwrap_or_default()
+        self.bytes.get(self.after_tags()..).unwrap_or_default()
+    }
+
+    fn after_tags(&self) -> usize {
+        PAYLOAD + 16 * usize::from(self.header.tags)
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Seal<'a, V> {
     pub(crate) lifetime: Lifetime,
     pub(crate) load: Millis,
     pub(crate) fingerprint: Fingerprint,
+    /// The versions of its tags.
+    pub(crate) tags: &'a [Token],
 }
 
 /// Why a value is not stored.
@@ -48,8 +50,9 @@ pub(crate) fn seal<V: Serialize>(seal: &Seal<'_, V>, max_size: usize) -> Result<
         id: seal.id,
         lifetime: seal.lifetime,
         load: seal.load,
+        tags: u16::try_from(seal.tags.len()).unwrap_or(u16::MAX),
     };
-    let mut bytes = header.start();
+    let mut bytes = header.start(seal.tags);
     if let Some(value) = seal.value {
         let start = bytes.len();
         messagepack::encode(value, &mut bytes).map_err(Unstorable::Encode)?;

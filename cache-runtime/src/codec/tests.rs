@@ -22,7 +22,7 @@ fn user() -> impl Strategy<Value = User> {
 fn sealed(value: Option<&User>) -> Sealed {
     let fingerprint = Fingerprint::of(std::any::type_name::<User>());
     let lifetime = Lifetime { fresh: 5_000, total: 9_000 };
-    let seal_of = Seal { value, id: Token([7; 16]), lifetime, load: 12, fingerprint };
+    let seal_of = Seal { value, id: Token([7; 16]), lifetime, load: 12, fingerprint, tags: &[] };
     seal(&seal_of, 1 << 20).expect("storable")
 }
 
@@ -135,8 +135,9 @@ struct Tree(Vec<Self>);
 /// A body whose checksum is right, whatever its payload is.
 fn sealed_payload(payload: &[u8]) -> Body {
     let lifetime = Lifetime { fresh: 1, total: 1 };
-    let header = Header { negative: false, fingerprint: Fingerprint(0), id: Token::NONE, lifetime, load: 0 };
-    let mut bytes = header.start();
+    let header =
+        Header { negative: false, fingerprint: Fingerprint(0), id: Token::NONE, lifetime, load: 0, tags: 0 };
+    let mut bytes = header.start(&[]);
     bytes.extend_from_slice(payload);
     Body::close(header, bytes)
 }
@@ -197,16 +198,28 @@ fn a_negative_entry_has_no_payload() {
 fn a_value_that_is_too_large_is_refused_with_its_size() {
     let user = User { id: 1, name: "x".repeat(100), tags: vec![] };
     let lifetime = Lifetime { fresh: 1, total: 1 };
-    let seal_of =
-        Seal { value: Some(&user), id: Token::NONE, lifetime, load: 0, fingerprint: Fingerprint(0) };
+    let seal_of = Seal {
+        value: Some(&user),
+        id: Token::NONE,
+        lifetime,
+        load: 0,
+        fingerprint: Fingerprint(0),
+        tags: &[],
+    };
     assert!(matches!(seal(&seal_of, 100), Err(Unstorable::TooLarge(size)) if size > 100));
 }
 
 /// How a value of one version of a service looks to another one.
 fn decoded<A: Serialize, B: DeserializeOwned>(written: &A) -> Option<B> {
     let lifetime = Lifetime { fresh: 1, total: 1 };
-    let seal_of =
-        Seal { value: Some(written), id: Token::NONE, lifetime, load: 0, fingerprint: Fingerprint(0) };
+    let seal_of = Seal {
+        value: Some(written),
+        id: Token::NONE,
+        lifetime,
+        load: 0,
+        fingerprint: Fingerprint(0),
+        tags: &[],
+    };
     open(&seal(&seal_of, 1 << 20).expect("storable").body)
 }
 

@@ -30,7 +30,23 @@ impl Key {
     pub(crate) fn raw(text: &str) -> Self {
         Self(SmallVec::from_slice(text.as_bytes()))
     }
+
+    /// The key of a tag's version.
+    pub(crate) fn tag(prefix: &str, name: &str) -> Self {
+        let mut key = KeyWriter::tag(prefix);
+        key.literal(name);
+        key.finish()
+    }
+
+    /// What [`Key::tag`] was made of, if this is one of that namespace.
+    pub(crate) fn tag_name<'a>(key: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
+        key.strip_prefix(prefix.as_bytes())?.strip_prefix(TAG.as_bytes())
+    }
 }
+
+/// Between the namespace and the name of a tag. No entry's key has it: there `%` is followed by two digits, or by another
+/// letter.
+const TAG: &str = "%t:";
 
 /// Keys are found by their bytes.
 impl std::borrow::Borrow<[u8]> for Key {
@@ -114,6 +130,13 @@ impl KeyWriter {
     #[inline]
     pub(crate) fn new(prefix: &str) -> Self {
         Self { text: SmallVec::from_slice(prefix.as_bytes()), stop: 0, start: 0, nested: false }
+    }
+
+    /// A writer of a tag's key.
+    pub(crate) fn tag(prefix: &str) -> Self {
+        let mut key = Self::new(prefix);
+        key.literal(TAG);
+        key
     }
 
     /// Adds literal text of a template, as it is.

@@ -14,19 +14,37 @@ use crate::{
     domain::{
         entry::{Millis, Stored, Token},
         key::Key,
+        pattern::Pattern,
     },
     error::StoreError,
     metrics,
-    resilience::recovery::{Waiting, Work},
+    redis::channel::Changes,
+    resilience::recovery::{Repeat, Waiting, Work},
     store::Store as _,
 };
 
-/// Keys of one cache that a write makes unusable.
+/// What a write makes unusable in one cache.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub(crate) engine: Arc<Engine>,
     /// The key, and those of earlier versions of the function that it belongs to.
     pub(crate) keys: Vec<Key>,
+    pub(crate) tags: Vec<Key>,
+    pub(crate) patterns: Vec<Pattern>,
+}
+
+impl Target {
+    pub(crate) fn keys(engine: &Arc<Engine>, keys: Vec<Key>) -> Self {
+        Self { engine: Arc::clone(engine), keys, tags: Vec::new(), patterns: Vec::new() }
+    }
+
+    pub(crate) fn tag(engine: &Arc<Engine>, tag: Key) -> Self {
+        Self { engine: Arc::clone(engine), keys: Vec::new(), tags: vec![tag], patterns: Vec::new() }
+    }
+
+    pub(crate) fn patterns(engine: &Arc<Engine>, patterns: Vec<Pattern>) -> Self {
+        Self { engine: Arc::clone(engine), keys: Vec::new(), tags: Vec::new(), patterns }
+    }
 }
 
 /// The last step on a key that a write has fenced.
@@ -103,37 +121,133 @@ pub(super) async fn end(
         let is_fenced = |key: &Key| {
             fenced.iter().any(|(engine, fenced)| fenced == key && Arc::ptr_eq(engine, &target.engine))
         };
-        let others = target.keys.iter().filter(move |key| !is_fenced(key));
-        others.map(move |key| async move {
-            let answer = match hold {
-                0 => bounded(deadline, target.engine.store.invalidate(key)).await,
-                hold => bounded(deadline, target.engine.store.hold(key, ambient::token(), hold)).await,
-            };
-            (&target.engine, key, answer)
+        let keys = target.keys.iter().filter(move |key| !is_fenced(key));
+        keys.map(move |key| async move {
+            let repeat = Repeat::Entry(hold);
+            let answer = bounded(deadline, invalidate(&target.engine, key, repeat)).await;
+            (&target.engine, Subject::Key(key.clone(), repeat), answer.map(|()| 1))
         })
     });
-    let (own, fences, others) =
-        futures_util::future::join3(own_step, join_all(fence_steps), join_all(others)).await;
-    match own {
-        Some((_, Ok(stored))) => ended.stored = stored == Stored::Yes,
-        Some((fence, Err(error))) => {
-            failed(&fence.engine, fence.key, hold, &error);
-            ended.failed += 1;
-        }
-        None => {}
+    let tags = targets.iter().flat_map(|target| {
+        target.tags.iter().map(move |tag| async move {
+            let answer = bounded(deadline, invalidate(&target.engine, tag, Repeat::Tag)).await;
+            (&target.engine, Subject::Key(tag.clone(), Repeat::Tag), answer.map(|()| 1))
+        })
+    });
+    // A walk over all keys takes as long as there are keys: each of its steps has to keep to the budget, not the whole.
+    let patterns = targets.iter().flat_map(|target| {
+        target.patterns.iter().map(move |pattern| async move {
+            let answer = target.engine.store.invalidate_matching(pattern).await;
+            (&target.engine, Subject::Pattern(pattern.clone()), answer)
+        })
+    });
+    let (own, fences, others, tags, patterns) = futures_util::future::join5(
+        own_step,
+        join_all(fence_steps),
+        join_all(others),
+        join_all(tags),
+        join_all(patterns),
+    )
+    .await;
+    let mut settled = Settled::default();
+    if let Some((fence, answer)) = own {
+        ended.stored = matches!(answer, Ok(Stored::Yes));
+        // It is no target, and not counted as one.
+        settled.add(&fence.engine, Subject::Key(fence.key, Repeat::Entry(hold)), answer.map(|_| 0));
     }
-    let fences = fences.into_iter().map(|(fence, answer)| (fence.engine, fence.key, answer.map(drop)));
-    let others = others.into_iter().map(|(engine, key, answer)| (Arc::clone(engine), key.clone(), answer));
-    for (engine, key, answer) in fences.chain(others) {
+    for (fence, answer) in fences {
+        settled.add(&fence.engine, Subject::Key(fence.key, Repeat::Entry(hold)), answer.map(|_| 1));
+    }
+    for (engine, subject, answer) in others.into_iter().chain(tags).chain(patterns) {
+        settled.add(engine, subject, answer);
+    }
+    settled.announce(deadline).await;
+    ended.invalidated = settled.invalidated;
+    ended.failed = settled.failed;
+    ended
+}
+
+/// What was invalidated, or failed to be.
+#[derive(Debug)]
+enum Subject {
+    Key(Key, Repeat),
+    Pattern(Pattern),
+}
+
+/// Invalidations that have been answered: from each on this process serves nothing older.
+#[derive(Default)]
+struct Settled {
+    acknowledged: Vec<(Arc<Engine>, Subject)>,
+    invalidated: u64,
+    failed: u64,
+}
+
+impl Settled {
+    fn add(&mut self, engine: &Arc<Engine>, subject: Subject, answer: Result<u64, StoreError>) {
         match answer {
-            Ok(()) => ended.invalidated += 1,
+            Ok(gone) => {
+                subject.forget(engine);
+                self.invalidated += gone;
+                self.acknowledged.push((Arc::clone(engine), subject));
+            }
             Err(error) => {
-                failed(&engine, key, hold, &error);
-                ended.failed += 1;
+                self.failed += 1;
+                failed(engine, &subject, &error);
+                subject.forget(engine);
             }
         }
     }
-    ended
+
+    /// Tells the others, where the store does not.
+    async fn announce(&mut self, deadline: Deadline) {
+        while let Some((engine, subject)) = self.acknowledged.pop() {
+            let mut same = vec![subject];
+            let mut others = Vec::new();
+            for (other, subject) in self.acknowledged.drain(..) {
+                if Arc::ptr_eq(&engine, &other) {
+                    same.push(subject);
+                } else {
+                    others.push((other, subject));
+                }
+            }
+            self.acknowledged = others;
+            if let Err(error) = bounded(deadline, announce(&engine, &same)).await {
+                self.failed += same.len() as u64;
+                same.iter().for_each(|subject| failed(&engine, subject, &error));
+            }
+        }
+    }
+}
+
+impl Subject {
+    /// Drops it from the local level of this process.
+    fn forget(&self, engine: &Engine) {
+        match self {
+            Self::Key(key, _) => engine.local.forget(key.as_bytes()),
+            Self::Pattern(pattern) => engine.local.forget_matching(pattern),
+        }
+    }
+}
+
+async fn announce(engine: &Engine, subjects: &[Subject]) -> Result<(), StoreError> {
+    let mut changes = Changes::default();
+    for subject in subjects {
+        match subject {
+            Subject::Key(key, Repeat::Entry(_)) => changes.keys.push(key),
+            Subject::Key(tag, Repeat::Tag) => changes.tags.push(tag),
+            Subject::Pattern(pattern) => changes.patterns.push(pattern),
+        }
+    }
+    engine.store.announce(&changes).await
+}
+
+/// INVALIDATE of one key or tag, with its hold.
+async fn invalidate(engine: &Engine, key: &Key, repeat: Repeat) -> Result<(), StoreError> {
+    match repeat {
+        Repeat::Entry(0) => engine.store.invalidate(key).await,
+        Repeat::Entry(hold) => engine.store.hold(key, ambient::token(), hold).await,
+        Repeat::Tag => engine.store.invalidate_tag(key).await,
+    }
 }
 
 /// A step whose answer is waited for until the deadline. What has none by then is a failure before the caller returns:
@@ -165,12 +279,15 @@ async fn leave(fence: &Fence, end: End, hold: Millis) -> Result<Stored, StoreErr
 }
 
 /// An invalidation that was not acknowledged: from now on this process does not serve the key, until it is.
-fn failed(engine: &Arc<Engine>, key: Key, hold: Millis, error: &StoreError) {
+fn failed(engine: &Arc<Engine>, subject: &Subject, error: &StoreError) {
     if matches!(error, StoreError::Off) {
         // There is no store that could serve the old value.
         return;
     }
-    engine.recovery.add(key, hold);
+    match subject {
+        Subject::Key(key, repeat) => engine.recovery.add(key.clone(), *repeat),
+        Subject::Pattern(pattern) => engine.recovery.add_pattern(pattern.clone()),
+    }
     metrics::gauge_recovery(engine.recovery.len());
     if resume(engine) {
         // Once for each outage, not for each key.
@@ -215,10 +332,17 @@ impl Worker {
                     self.ended = true;
                     return;
                 }
-                Work::Keys(keys) => self.repeat(&keys).await,
+                Work::Keys(keys) => self.repeat(keys).await,
+                Work::Pattern(pattern, added) => {
+                    let done = self.walk(&pattern).await;
+                    if done {
+                        engine.recovery.done_pattern(&pattern, added);
+                    }
+                    done
+                }
                 // Every load that began before is voided with it: its lease is an entry, too.
                 Work::Everything(forgotten) => {
-                    let swept = engine.store.invalidate_all(&engine.config.prefix).await.is_ok();
+                    let swept = self.walk(&Pattern::of_prefix(&engine.config.prefix)).await;
                     if swept {
                         engine.recovery.swept(forgotten);
                     }
@@ -236,24 +360,31 @@ impl Worker {
     }
 
     /// Whether any was acknowledged.
-    async fn repeat(&self, keys: &[(Key, Waiting)]) -> bool {
+    async fn repeat(&self, keys: Vec<(Key, Waiting)>) -> bool {
         let engine = &self.engine;
-        let answers = join_all(keys.iter().map(|(key, waiting)| repeat(engine, key, waiting.hold))).await;
-        let mut acknowledged = false;
-        for ((key, waiting), answer) in keys.iter().zip(answers) {
-            if answer.is_ok() {
-                engine.recovery.done(key, *waiting);
-                acknowledged = true;
+        let answers =
+            join_all(keys.iter().map(|(key, waiting)| invalidate(engine, key, waiting.repeat))).await;
+        let acknowledged = keys.into_iter().zip(answers).filter(|(_, answer)| answer.is_ok());
+        let (subjects, waiting): (Vec<Subject>, Vec<Waiting>) =
+            acknowledged.map(|((key, waiting), _)| (Subject::Key(key, waiting.repeat), waiting)).unzip();
+        if subjects.is_empty() || announce(engine, &subjects).await.is_err() {
+            return false;
+        }
+        for (subject, waiting) in subjects.iter().zip(waiting) {
+            subject.forget(engine);
+            if let Subject::Key(key, _) = subject {
+                engine.recovery.done(key, waiting);
             }
         }
-        acknowledged
+        true
     }
-}
 
-async fn repeat(engine: &Engine, key: &Key, hold: Millis) -> Result<(), StoreError> {
-    match hold {
-        0 => engine.store.invalidate(key).await,
-        hold => engine.store.hold(key, ambient::token(), hold).await,
+    /// Whether all that match are gone, and the others were told.
+    async fn walk(&self, pattern: &Pattern) -> bool {
+        let subject = Subject::Pattern(pattern.clone());
+        let gone = self.engine.store.invalidate_matching(pattern).await.is_ok();
+        subject.forget(&self.engine);
+        gone && announce(&self.engine, &[subject]).await.is_ok()
     }
 }
 
@@ -266,11 +397,24 @@ impl Drop for Worker {
 }
 
 impl Engine {
-    /// Invalidates keys on request: `Cache::invalidate` and `entry(..).invalidate()`.
-    pub(crate) async fn invalidate(self: &Arc<Self>, keys: Vec<Key>) -> bool {
+    /// Invalidates on request: `Cache::invalidate` and the like. How many entries went, and whether all was acknowledged.
+    pub(crate) async fn invalidate(self: &Arc<Self>, target: Target) -> Invalidated {
         let budget = self.config.budget;
-        let target = Target { engine: Arc::clone(self), keys };
-        let steps = async move { end(budget, None, Vec::new(), &[target], None).await.failed == 0 };
-        within_budget(self, steps).await.unwrap_or(false)
+        let steps = async move {
+            let ended = end(budget, None, Vec::new(), &[target], None).await;
+            Invalidated { entries: ended.invalidated, acknowledged: ended.failed == 0 }
+        };
+        within_budget(self, steps).await.unwrap_or(Invalidated { entries: 0, acknowledged: false })
     }
+}
+
+/// The answer of [`Cache::invalidate_matching`](crate::Cache::invalidate_matching).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Invalidated {
+    /// How many entries went: values, and loads under way.
+    pub entries: u64,
+    /// `false`: Redis did not acknowledge all of it. Then it is repeated until it does, and this process does not serve
+    /// those entries meanwhile.
+    pub acknowledged: bool,
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
@@ -26,7 +26,7 @@ use crate::{
     flight::{Leader, Shared},
     metrics::Outcome,
     resilience::refresh::Refreshing,
-    store::{Lookup, Store as _},
+    store::{Look, Store as _},
 };
 
 /// A load on behalf of one call.
@@ -53,7 +53,8 @@ pub(super) enum Served<V> {
 
 /// What ACQUIRE led to.
 enum Turn<V, O> {
-    Granted(Token),
+    /// The lease, and the versions of the tags before the load.
+    Granted(Token, Vec<Token>),
     /// A value, with the evidence that it is.
     Found(V, u32),
     /// An absence, as the function returns it.
@@ -81,9 +82,9 @@ where
         let (engine, site) = (self.call.engine.clone(), self.call.site);
         let turn = if self.fenced { Turn::Unstored("fenced") } else { self.turn(&leader).await };
         match turn {
-            Turn::Granted(token) => {
+            Turn::Granted(token, tags) => {
                 let miss = engine.miss(&self.call.key);
-                match (self.load(leader, token, pin!(body)).await, stale) {
+                match (self.load(leader, token, &tags, pin!(body)).await, stale) {
                     // The others start over, and find the same old value.
                     (Brought::Failure(_), Some(stale)) => self.serve_stale(stale),
                     (Brought::Failure(output) | Brought::Output(output), _) => {
@@ -141,10 +142,11 @@ where
     {
         let Call { engine, site, key, .. } = &self.call;
         let token = ambient::token();
-        let result = match self.acquire(token, self.seen, self.deadline).await {
+        let (acquired, tags) = self.acquire_tagged(token, self.seen, self.deadline).await;
+        let result = match acquired {
             Ok(Acquired::Granted) => {
                 let leader = engine.flights.lead_alone(key);
-                match self.load(leader, token, pin!(body)).await {
+                match self.load(leader, token, &tags, pin!(body)).await {
                     Brought::Output(_) => "loaded",
                     Brought::Failure(_) => {
                         engine.refreshes.failed(key, engine.store.now());
@@ -162,23 +164,29 @@ where
         site.emitter.refresh(site.labels(), result);
     }
 
-    /// ACQUIRE within a deadline. What had no answer may have been executed, or will be: its lease is given back.
-    async fn acquire(
+    /// ACQUIRE, and beside it the versions of the tags, which count from then on: both are there before the body starts.
+    async fn acquire_tagged(
         &self,
         token: Token,
         seen: Seen,
         deadline: Deadline,
-    ) -> Result<Acquired<Body>, StoreError> {
-        let Call { engine, key, .. } = &self.call;
-        let mut unsure = Leased { context: Some(self.call.context()), key, token };
-        let lease = millis(engine.config.lease);
-        let answer = deadline.bound(engine.store.acquire(key, token, seen, lease)).await;
-        let answer = answer.unwrap_or(Err(StoreError::Timeout));
-        if !matches!(answer, Err(StoreError::Timeout | StoreError::Disconnected)) {
-            // The server has answered: there is no lease that we do not know of.
-            unsure.context = None;
+    ) -> (Result<Acquired<Body>, StoreError>, Vec<Token>) {
+        let Call { engine, key, tags, .. } = &self.call;
+        if tags.is_empty() {
+            return (acquire(&self.call.context(), key, token, seen, deadline).await, Vec::new());
         }
-        answer
+        let needed = millis(self.call.load_timeout().saturating_add(engine.config.lease));
+        let versions = deadline.bound(engine.store.versions(tags, needed));
+        let (acquired, versions) =
+            join(acquire(&self.call.context(), key, token, seen, deadline), versions).await;
+        match versions.unwrap_or(Err(StoreError::Timeout)) {
+            Ok(versions) => (acquired, versions),
+            Err(error) => {
+                // Without them nothing can be stored.
+                drop(Leased { context: Some(self.call.context()), key, token });
+                (Err(error), Vec::new())
+            }
+        }
     }
 
     /// Asks for the lease until it is granted, or until it is clear that there will be none.
@@ -191,11 +199,13 @@ where
         loop {
             let token = ambient::token();
             let good_for = leader.send_for();
-            let held = match self.acquire(token, seen, deadline).await {
-                Ok(Acquired::Granted) => return Turn::Granted(token),
+            let (acquired, tags) = self.acquire_tagged(token, seen, deadline).await;
+            let held = match acquired {
+                Ok(Acquired::Granted) => return Turn::Granted(token, tags),
                 Ok(Acquired::Fenced) => return Turn::Unstored("fenced"),
                 Ok(Acquired::Busy(lease)) => lease,
-                Ok(Acquired::Found(value)) => match judge_value::<S::Value>(engine, site, key, &value) {
+                Ok(Acquired::Found(value)) => match judge_value::<S::Value>(engine, site, key, &value, &tags)
+                {
                     Found::Value(value, _) => return Turn::Found(value, good_for),
                     Found::Negative(held) => match self.shape.negative() {
                         Some(output) => return Turn::Negative(output, good_for),
@@ -237,18 +247,19 @@ where
     /// Woken when the entry changes, where the store can tell; by the end of the lease at the latest, and from time to
     /// time in any case.
     async fn wait(&self, leader: &Leader, held: Lease) -> Option<Turn<S::Value, S::Output>> {
-        let Call { engine, site, key, .. } = &self.call;
+        let Call { engine, site, key, tags, .. } = &self.call;
+        let look = Look { key, tags, told: false };
         let waiting = Stopwatch::start();
-        let waiter = engine.store.wakeups().register(key);
+        let waiter = engine.store.wakeups().register([key]);
         let mut pause = FIRST_POLL;
         loop {
             // Before it looks, so that no change is slept through.
             let told = engine.store.watch(key).await;
             let good_for = leader.send_for();
-            let lookup = engine.store.read(key).await;
-            let lease = lookup.as_ref().ok().and_then(Lookup::lease);
+            let reading = engine.store.read(look).await;
+            let lease = reading.as_ref().ok().and_then(|reading| reading.lookup.lease());
             let same = lease.is_some_and(|lease| lease.token == held.token);
-            match lookup.map(|lookup| judge::<S::Value>(engine, site, key, lookup)) {
+            match reading.map(|reading| judge::<S::Value>(engine, site, key, reading)) {
                 Ok(Found::Value(value, found)) if found.usable != Usable::IfError => {
                     return Some(Turn::Found(value, good_for));
                 }
@@ -279,7 +290,13 @@ where
     }
 
     /// Runs the body under the lease, and stores what it brings.
-    async fn load<B>(&self, leader: Leader, token: Token, body: Pin<&mut B>) -> Brought<S::Output>
+    async fn load<B>(
+        &self,
+        leader: Leader,
+        token: Token,
+        tags: &[Token],
+        body: Pin<&mut B>,
+    ) -> Brought<S::Output>
     where
         B: Future<Output = S::Output>,
     {
@@ -291,16 +308,18 @@ where
         // Boxed, or each layer around it would hold a copy of its size.
         let output = self.run(&leader, Box::pin(beside(body, renewals))).await;
         let deadline = Deadline::after(engine.config.budget);
-        let good_for = match self.seal(&output, token, time.elapsed()) {
+        let good_for = match self.seal(&output, token, tags, time.elapsed()) {
             Some(sealed) => {
                 let stored = leader.send_for();
                 let fresh_until = engine.store.now() + sealed.lifetime.fresh;
-                match deadline.bound(engine.store.fill(key, token, &sealed)).await {
+                let prolonged = prolong(engine, &self.call.tags, sealed.lifetime.total, deadline);
+                match join(deadline.bound(engine.store.fill(key, token, &sealed)), prolonged).await.0 {
                     Some(Ok(Stored::Yes)) => {
                         lease.context = None;
                         self.call.site.emitter.stored(self.call.site.labels(), sealed.body.as_bytes().len());
                         engine.remember(key, fresh_until);
-                        stored
+                        // That it was stored proves nothing about its tags.
+                        if tags.is_empty() { stored } else { started }
                     }
                     // A write came between, or the answer did not: then the lease is given back, if it still stands.
                     Some(Ok(Stored::Lost)) => {
@@ -361,13 +380,19 @@ where
         output
     }
 
-    fn seal(&self, output: &S::Output, token: Token, load: Duration) -> Option<codec::Sealed> {
+    fn seal(
+        &self,
+        output: &S::Output,
+        token: Token,
+        tags: &[Token],
+        load: Duration,
+    ) -> Option<codec::Sealed> {
         let (value, ttl) = match self.shape.view(output) {
             View::Value(value) if (self.rules.cache_if)(value) => (Some(value), (self.rules.ttl)(value)),
             View::Negative => (None, self.call.site.config.negative_ttl?),
             View::Value(_) | View::Failed => return None,
         };
-        seal(&self.call.context(), value, ttl, token, load)
+        seal(&self.call.context(), value, ttl, (token, tags), load)
     }
 
     fn share(&self, output: &S::Output) -> Option<Shared> {
@@ -381,17 +406,17 @@ where
 }
 
 /// While somebody else loads, the entry is looked at this often: at first, and at last.
-const FIRST_POLL: Duration = Duration::from_millis(10);
-const SLOWEST_POLL: Duration = Duration::from_millis(200);
+pub(super) const FIRST_POLL: Duration = Duration::from_millis(10);
+pub(super) const SLOWEST_POLL: Duration = Duration::from_millis(200);
 /// And this often where its changes are told.
-const NET: Duration = Duration::from_secs(1);
+pub(super) const NET: Duration = Duration::from_secs(1);
 
 /// Encodes a value with its lifetime. `None` where it is not to be stored: a TTL of zero, or a value that is unfit.
 pub(super) fn seal<V: CacheValue>(
     context: &Context,
     value: Option<&V>,
     ttl: Ttl,
-    token: Token,
+    (token, tags): (Token, &[Token]),
     load: Duration,
 ) -> Option<codec::Sealed> {
     let Context { engine, site } = context;
@@ -406,6 +431,7 @@ pub(super) fn seal<V: CacheValue>(
         lifetime: Lifetime { fresh, total: fresh.saturating_add(site.config.staleness().kept()) },
         load: millis(load),
         fingerprint: site.fingerprint::<V>(),
+        tags,
     };
     let unfit = match codec::seal(&seal, engine.config.max_value_size) {
         Ok(sealed) => return Some(sealed),
@@ -429,6 +455,33 @@ pub(super) fn seal<V: CacheValue>(
         Unstorable::Absent => {}
     });
     None
+}
+
+/// ACQUIRE within a deadline. What had no answer may have been executed, or will be: its lease is given back.
+pub(super) async fn acquire(
+    context: &Context,
+    key: &Key,
+    token: Token,
+    seen: Seen,
+    deadline: Deadline,
+) -> Result<Acquired<Body>, StoreError> {
+    let Context { engine, .. } = context;
+    let mut unsure = Leased { context: Some(context.clone()), key, token };
+    let lease = millis(engine.config.lease);
+    let answer = deadline.bound(engine.store.acquire(key, token, seen, lease)).await;
+    let answer = answer.unwrap_or(Err(StoreError::Timeout));
+    if !matches!(answer, Err(StoreError::Timeout | StoreError::Disconnected)) {
+        // The server has answered: there is no lease that we do not know of.
+        unsure.context = None;
+    }
+    answer
+}
+
+/// Sees to it that tags live as long as an entry that carries them. Where that fails the entry ends sooner.
+pub(super) async fn prolong(engine: &Engine, tags: &[Key], total: Millis, deadline: Deadline) {
+    if !tags.is_empty() {
+        drop(deadline.bound(engine.store.versions(tags, total)).await);
+    }
 }
 
 /// Longer ones do not fit into what Redis takes for an expiry: 100 years.
@@ -462,10 +515,11 @@ pub(super) async fn renewals(engine: &Engine, key: &Key, token: Token, at_most: 
 }
 
 /// A lease that is, or may be, held: given back when it is dropped.
-struct Leased<'a> {
-    context: Option<Context>,
-    key: &'a Key,
-    token: Token,
+#[derive(Debug)]
+pub(super) struct Leased<'a> {
+    pub(super) context: Option<Context>,
+    pub(super) key: &'a Key,
+    pub(super) token: Token,
 }
 
 /// How long after the first attempt a RELEASE without an answer is sent again. A server that hung executes a late ACQUIRE

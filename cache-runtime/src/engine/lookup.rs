@@ -5,17 +5,19 @@ use std::{
     time::Duration,
 };
 
-use super::{CacheValue, Context, Engine, EngineRef, site::Site};
+use super::{CacheValue, Context, Engine, EngineRef, Shape, invalidate, site::Site};
 use crate::{
     ambient,
     codec::{self, envelope::Body},
     domain::{
-        entry::{Seen, Token, Value},
-        key::Key,
+        entry::{Millis, Seen, Token, Value},
+        key::{Key, KeyWriter},
         policy::{Age, Usable},
     },
     error::StoreError,
-    store::{Lookup, Store as _},
+    local::{Asker, Incoming, Tags, Ticket},
+    metrics::Outcome,
+    store::{Look, Lookup, Reading, Store as _},
 };
 
 /// One call: which entry of which function in which cache.
@@ -24,11 +26,69 @@ pub struct Call {
     pub(crate) engine: EngineRef,
     pub(crate) site: &'static Site,
     pub(crate) key: Key,
+    /// Sorted, each once.
+    pub(crate) tags: Vec<Key>,
     /// The function asked for its body.
     pub(crate) bypass: bool,
 }
 
 impl Call {
+    /// The same call, of an entry with these tags.
+    #[must_use]
+    pub fn tagged(mut self, tags: Vec<KeyWriter>) -> Self {
+        self.tags = tags.into_iter().map(KeyWriter::finish).collect();
+        self.tags.sort_unstable();
+        self.tags.dedup();
+        self
+    }
+
+    /// What the local level holds, before anything else is done for this call.
+    #[inline]
+    pub fn local<S>(&self, shape: S) -> Option<S::Output>
+    where
+        S: Shape<Value: CacheValue>,
+    {
+        let at_most = self.local_ttl()?;
+        let config = &self.site.config;
+        if self.bypass || !(config.tags.is_empty() || config.tags_in_key) {
+            return None;
+        }
+        self.local_value(shape, at_most, Tags::ByKey { any: !config.tags.is_empty() })
+    }
+
+    /// The same where that has to wait for the tags.
+    pub(super) fn local_by_tags<S>(&self, shape: S) -> Option<S::Output>
+    where
+        S: Shape<Value: CacheValue>,
+    {
+        let at_most = self.local_ttl()?;
+        let config = &self.site.config;
+        if config.tags.is_empty() || config.tags_in_key {
+            return None;
+        }
+        self.local_value(shape, at_most, Tags::These(&self.tags))
+    }
+
+    #[inline]
+    fn local_value<S>(&self, shape: S, at_most: Millis, tags: Tags<'_>) -> Option<S::Output>
+    where
+        S: Shape<Value: CacheValue>,
+    {
+        let asker = Asker { owner: self.site.address(), at_most, tags };
+        let output = match self.engine.local.get::<S::Value>(&self.key, asker)? {
+            Some(value) => shape.hit(value),
+            None => shape.negative()?,
+        };
+        self.engine.count(self.site, Outcome::HitLocal);
+        Some(output)
+    }
+
+    /// How long values may be in the local level; `None`: they are not put there.
+    #[inline]
+    fn local_ttl(&self) -> Option<Millis> {
+        self.site.local_ttl(&self.engine)
+    }
+
     pub(crate) fn context(&self) -> Context {
         Context { engine: Arc::clone(&self.engine), site: self.site }
     }
@@ -37,6 +97,22 @@ impl Call {
     pub(super) fn load_timeout(&self) -> Duration {
         self.site.config.load_timeout.unwrap_or(self.engine.config.load_timeout)
     }
+
+    /// READ, and what its answer is worth.
+    pub(crate) async fn find<V: CacheValue>(&self) -> Result<Found<V>, StoreError> {
+        find(&self.engine, self.site, &self.key, &self.tags).await
+    }
+}
+
+/// What the local level holds for a function: `Some(None)` where it is known that there is none.
+pub(super) fn local<V: Clone + 'static>(
+    engine: &Engine,
+    site: &'static Site,
+    key: &Key,
+    tags: &[Key],
+) -> Option<Option<V>> {
+    let at_most = site.local_ttl(engine)?;
+    engine.local.get(key, Asker { owner: site.address(), at_most, tags: Tags::These(tags) })
 }
 
 /// What a look-up is worth to a caller who wants a `V`.
@@ -61,16 +137,81 @@ pub(crate) struct Held {
     pub(crate) leased: bool,
 }
 
-/// READ, and what its answer is worth.
-pub(crate) async fn find<V: CacheValue>(
-    engine: &Engine,
-    site: &Site,
-    key: &Key,
-) -> Result<Found<V>, StoreError> {
-    Ok(judge(engine, site, key, engine.store.read(key).await?))
+impl Held {
+    fn is_fresh(&self) -> bool {
+        matches!(self.usable, Usable::Fresh | Usable::Early)
+    }
 }
 
-pub(super) fn judge<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, lookup: Lookup) -> Found<V> {
+/// READ, and what its answer is worth. A fresh value goes into the local level, where there is one.
+pub(crate) async fn find<V: CacheValue>(
+    engine: &Arc<Engine>,
+    site: &'static Site,
+    key: &Key,
+    tags: &[Key],
+) -> Result<Found<V>, StoreError> {
+    let probe = Probe::new(engine, site, key, tags)?;
+    let reading = engine.store.read(probe.look()).await?;
+    Ok(probe.judge(engine, site, reading))
+}
+
+/// A look-up on its way.
+#[derive(Debug)]
+pub(super) struct Probe<'a> {
+    key: &'a Key,
+    tags: &'a [Key],
+    ticket: Option<Ticket>,
+}
+
+impl<'a> Probe<'a> {
+    /// Fails where the cache must not be asked.
+    pub(super) fn new(
+        engine: &Arc<Engine>,
+        site: &'static Site,
+        key: &'a Key,
+        tags: &'a [Key],
+    ) -> Result<Self, StoreError> {
+        // The ticket first: an invalidation that fails from now on voids it, one that has failed is seen below.
+        let ticket = site.local_ttl(engine).and_then(|_| engine.local_ticket(key, tags));
+        if engine.recovery.covers(key, tags) {
+            invalidate::resume(engine);
+            return Err(StoreError::Covered);
+        }
+        Ok(Self { key, tags, ticket })
+    }
+
+    pub(super) fn look(&self) -> Look<'a> {
+        Look { key: self.key, tags: self.tags, told: self.ticket.is_some() }
+    }
+
+    pub(super) fn judge<V: CacheValue>(
+        self,
+        engine: &Engine,
+        site: &'static Site,
+        reading: Reading,
+    ) -> Found<V> {
+        let fresh = match &reading.lookup {
+            Lookup::Value { value, now, .. } if reading.told => {
+                Some((value.body.as_bytes().len(), value.fresh_until.saturating_sub(*now)))
+            }
+            _ => None,
+        };
+        let found = judge::<V>(engine, site, self.key, reading);
+        let value = match &found {
+            Found::Value(value, held) if held.is_fresh() => Some(value.clone()),
+            Found::Negative(held) if held.is_fresh() => None,
+            _ => return found,
+        };
+        if let (Some(ticket), Some((bytes, left))) = (self.ticket, fresh) {
+            let incoming = Incoming { key: self.key, value, bytes, left, owner: site.address() };
+            engine.local.insert(ticket, incoming);
+        }
+        found
+    }
+}
+
+pub(super) fn judge<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, reading: Reading) -> Found<V> {
+    let Reading { lookup, tags, .. } = reading;
     let (value, lease, now) = match lookup {
         Lookup::Empty => return Found::Nothing(Seen::Nothing),
         Lookup::Leased(_) => return Found::Leased,
@@ -78,6 +219,10 @@ pub(super) fn judge<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, look
         Lookup::Damaged(id) => return unreadable(engine, site, id),
         Lookup::Value { value, lease, now } => (value, lease, now),
     };
+    if !value.body.tags().map(Some).eq(tags) {
+        // One of them was invalidated, or it is of a function with other tags.
+        return Found::Nothing(Seen::Drop(value.id));
+    }
     let age = Age { now, fresh_until: value.fresh_until, load: value.body.header().load };
     match (site.config.staleness().judge(age, ambient::random), lease) {
         // ACQUIRE grants the lease beside it.
@@ -89,13 +234,17 @@ pub(super) fn judge<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, look
     }
 }
 
-/// Of a value that ACQUIRE has found, which is a fresh one.
+/// Of a value that ACQUIRE has found, which is a fresh one, and of the versions that its tags have.
 pub(super) fn judge_value<V: CacheValue>(
     engine: &Engine,
     site: &Site,
     key: &Key,
     value: &Value<Body>,
+    tags: &[Token],
 ) -> Found<V> {
+    if !value.body.tags().eq(tags.iter().copied()) {
+        return Found::Nothing(Seen::Drop(value.id));
+    }
     open(engine, site, key, value, Held { id: value.id, usable: Usable::Fresh, leased: false })
 }
 

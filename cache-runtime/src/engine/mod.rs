@@ -1,9 +1,12 @@
 //! The protocol: the only place where store, flights, recovery and metrics meet.
 //!
 //! `read` joins flights, `lookup` looks, `load` runs the body under a lease,
-//! `detach` lets it go on without its caller, `write` runs it under a fence or none,
+//! `coherence` hears what others change, `detach` lets a load go on without its caller, `write` runs it under a fence or none,
 //! `invalidate` makes keys unusable and repeats what was not acknowledged, `steps` go on when the caller goes away.
 
+mod batch;
+mod coherence;
+mod collection;
 mod detach;
 mod history;
 mod invalidate;
@@ -26,15 +29,17 @@ use std::{
 };
 
 use self::history::History;
-pub(crate) use self::lookup::{Found, find};
 pub use self::{
+    batch::Batch,
+    collection::{BatchShape, Collection, CollectionOf, FallibleBatch, PlainBatch, ValueOf},
     detach::{Attached, Detached},
-    invalidate::Target,
+    invalidate::{Invalidated, Target},
     lookup::Call,
     shape::{CacheValue, Fallible, FallibleOptional, Optional, Plain, Shape, View},
-    site::{Rules, Site, SiteConfig},
+    site::{LocalTtl, Rules, Site, SiteConfig},
     write::Write,
 };
+pub(crate) use self::{coherence::Told, lookup::Found};
 use crate::{
     domain::{
         entry::Millis,
@@ -44,6 +49,7 @@ use crate::{
     },
     error::StoreError,
     flight::Flights,
+    local::{Local, Ticket},
     metrics::{Outcome, StatsTable, stats::Stats},
     resilience::{recovery::Recovery, refresh::Refreshes},
     store::{AnyStore, Store as _},
@@ -64,12 +70,15 @@ pub(crate) struct EngineConfig {
     /// Before every key: empty, or a namespace and a colon.
     pub(crate) prefix: String,
     pub(crate) ttls: TtlTable,
+    /// How long values may be in the local level where a function does not say it; `None`: they are not put there.
+    pub(crate) local: Option<Millis>,
 }
 
 /// One cache: everything that its handles share.
 pub(crate) struct Engine {
     pub(crate) config: EngineConfig,
     pub(crate) store: AnyStore,
+    pub(crate) local: Arc<Local>,
     pub(crate) flights: Arc<Flights>,
     pub(crate) stats: StatsTable,
     pub(crate) recovery: Recovery,
@@ -92,10 +101,11 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(config: EngineConfig, store: AnyStore) -> Self {
+    pub(crate) fn new(config: EngineConfig, store: AnyStore, local: Arc<Local>) -> Self {
         Self {
             config,
             store,
+            local,
             flights: Arc::default(),
             stats: StatsTable::default(),
             recovery: Recovery::default(),
@@ -140,6 +150,15 @@ impl Engine {
         }
     }
 
+    /// Taken before a look-up whose value may go into the local level.
+    fn local_ticket(&self, key: &Key, tags: &[Key]) -> Option<Ticket> {
+        let ticket = self.local.ticket(key, tags);
+        if ticket.is_none() {
+            self.store.listen();
+        }
+        ticket
+    }
+
     /// Remembers until when the value of a key was to live.
     fn remember(&self, key: &Key, until: Millis) {
         self.history.insert(key, until);
@@ -170,7 +189,7 @@ impl Deref for EngineRef {
 }
 
 /// What the macros hand over: whose cache, and which function.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) engine: Arc<Engine>,
     pub(crate) site: &'static Site,

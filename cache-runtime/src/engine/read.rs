@@ -3,7 +3,7 @@
 use super::{
     CacheValue,
     load::{Load, Served},
-    lookup::{Call, Found, find},
+    lookup::{Call, Found},
     shape::Shape,
     site::Rules,
 };
@@ -40,7 +40,7 @@ where
     W: Future<Output = S::Output>,
     R: FnOnce(Load<S, T, C>, F, Refreshing),
 {
-    let Call { engine, site, key, bypass } = &call;
+    let Call { engine, site, key, tags, bypass } = &call;
     let without = |reason| engine.bypassed(site, reason);
     if *bypass {
         without("bypass_if");
@@ -50,10 +50,13 @@ where
         without("recursion");
         return body().await;
     }
-    if engine.recovery.covers(key) {
+    if engine.recovery.covers(key, tags) {
         super::invalidate::resume(engine);
         without("recovery");
         return body().await;
+    }
+    if let Some(hit) = call.local_by_tags(shape) {
+        return hit;
     }
     let mut failures = 0;
     let mut again = false;
@@ -63,7 +66,7 @@ where
             Some(follower) => follower,
             None => {
                 let time = Stopwatch::start();
-                let found = find::<S::Value>(engine, site, key).await;
+                let found = call.find::<S::Value>().await;
                 site.emitter.lookup(site.labels(), time.elapsed());
                 let (seen, stale, fenced) = match judge(&call, shape, found) {
                     Looked::Served(output) => return output,
@@ -188,7 +191,7 @@ fn judge<S: Shape>(call: &Call, shape: S, found: Result<Found<S::Value>, StoreEr
 
 /// What the cache holds, fresh or as old as the function allows.
 async fn held<S: Shape<Value: CacheValue>>(call: &Call, shape: S) -> Option<S::Output> {
-    match find::<S::Value>(&call.engine, call.site, &call.key).await.ok()? {
+    match call.find::<S::Value>().await.ok()? {
         Found::Value(value, _) => Some(shape.hit(value)),
         Found::Negative(_) => shape.negative(),
         Found::Nothing(_) | Found::Leased | Found::Fenced => None,

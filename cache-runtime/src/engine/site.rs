@@ -8,14 +8,27 @@ use std::{
     time::Duration,
 };
 
+use super::Engine;
 use crate::{
     ambient::millis,
     domain::{
+        entry::Millis,
         policy::{Staleness, Ttl},
         verdict::Fingerprint,
     },
     metrics::{Emitter, Labels, stats::Place},
 };
+
+/// What a function says about the local level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalTtl {
+    /// What the cache says.
+    ByCache,
+    /// It has none.
+    Off,
+    /// A value stays there for so long at most.
+    For(Duration),
+}
 
 /// What the attribute says about a function, as a constant.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +57,12 @@ pub struct SiteConfig {
     pub settle: Duration,
     /// Whether a write fences its targets, too.
     pub strict: bool,
+    /// How long a value may be in the local level.
+    pub local: LocalTtl,
+    /// The templates of its tags, as they are written.
+    pub tags: &'static [&'static str],
+    /// Whether the key says which tags an entry has.
+    pub tags_in_key: bool,
 }
 
 impl SiteConfig {
@@ -61,6 +80,9 @@ impl SiteConfig {
         load_timeout: None,
         settle: Duration::ZERO,
         strict: false,
+        local: LocalTtl::ByCache,
+        tags: &[],
+        tags_in_key: false,
     };
 
     pub(crate) fn staleness(&self) -> Staleness {
@@ -94,6 +116,21 @@ impl Site {
             warned: AtomicBool::new(false),
             fingerprint: OnceLock::new(),
         }
+    }
+
+    /// How long values may be in the local level; `None`: they are not put there.
+    #[inline]
+    pub(super) fn local_ttl(&self, engine: &Engine) -> Option<Millis> {
+        match self.config.local {
+            LocalTtl::ByCache => engine.config.local,
+            LocalTtl::Off => None,
+            LocalTtl::For(ttl) => Some(millis(ttl)),
+        }
+    }
+
+    /// What tells functions apart.
+    pub(crate) fn address(&'static self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     pub(crate) const fn labels(&self) -> Labels {

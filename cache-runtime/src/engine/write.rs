@@ -1,19 +1,19 @@
 //! A call of a function that writes: fence, body, then value and invalidations in steps that nobody can cancel.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
     invalidate::{End, Fence, Target, end},
-    load::{beside, renewals, seal},
+    load::{beside, prolong, renewals, seal},
     steps::{Counted, spawn, within_budget},
 };
 use crate::{
     ambient::{Deadline, Stopwatch, millis},
     codec::Sealed,
-    domain::{key::Key, policy::Ttl},
+    domain::{entry::Token, key::Key, policy::Ttl},
     store::Store as _,
 };
 
@@ -23,6 +23,9 @@ pub struct Write {
     engine: Arc<Engine>,
     site: &'static super::Site,
     own: Option<Fence>,
+    /// Those of its own entry, and their versions before the body; `None` where they are not known.
+    tags: Vec<Key>,
+    versions: Option<Vec<Token>>,
     /// Of the targets of a strict write.
     fences: Vec<Fence>,
     targets: Vec<Target>,
@@ -40,9 +43,10 @@ impl Write {
     pub(crate) async fn begin(
         engine: &Arc<Engine>,
         site: &'static super::Site,
-        own: Option<Key>,
+        own: Option<(Key, Vec<Key>)>,
         targets: Vec<Target>,
     ) -> Self {
+        let (own, tags) = own.unzip();
         let own = own.map(|key| Fence::new(engine, key));
         let mut fences = Vec::<Fence>::new();
         for target in targets.iter().filter(|_| site.config.strict) {
@@ -57,6 +61,8 @@ impl Write {
             engine: Arc::clone(engine),
             site,
             own,
+            tags: tags.unwrap_or_default(),
+            versions: None,
             fences,
             targets,
             begun: false,
@@ -66,7 +72,14 @@ impl Write {
         };
         let deadline = Deadline::after(engine.config.budget);
         let fences = write.own.iter_mut().chain(&mut write.fences);
-        join_all(fences.map(|fence| announce(fence, site, deadline))).await;
+        let announced = join_all(fences.map(|fence| announce(fence, site, deadline)));
+        let versions = async {
+            match write.tags.as_slice() {
+                [] => Some(Vec::new()),
+                tags => deadline.bound(engine.store.versions(tags, millis(NEEDED))).await?.ok(),
+            }
+        };
+        write.versions = join(announced, versions).await.1;
         write
     }
 
@@ -150,7 +163,7 @@ impl Write {
             return None;
         }
         let context = Context { engine: Arc::clone(&self.engine), site: self.site };
-        seal(&context, value, ttl(), own.token, self.time.elapsed())
+        seal(&context, value, ttl(), (own.token, self.versions.as_ref()?), self.time.elapsed())
     }
 
     async fn end(mut self, sealed: Option<Sealed>, failed: bool) {
@@ -168,11 +181,19 @@ impl Write {
         let own = self.own.take().map(|own| (own, end_of_own));
         let fences = std::mem::take(&mut self.fences);
         let targets = std::mem::take(&mut self.targets);
+        let tags = std::mem::take(&mut self.tags);
         self.begun = false;
         async move {
             let stores = own.is_some();
             let hold = Some(hold).filter(|hold| !hold.is_zero());
-            let ended = end(engine.config.budget, own, fences, &targets, hold).await;
+            let total = match &own {
+                Some((_, End::Store(sealed))) => sealed.lifetime.total,
+                _ => 0,
+            };
+            let budget = engine.config.budget;
+            let prolonged =
+                prolong(&engine, if total > 0 { &tags } else { &[] }, total, Deadline::after(budget));
+            let (ended, ()) = join(end(budget, own, fences, &targets, hold), prolonged).await;
             site.emitter.invalidations(site.labels(), ended.invalidated, ended.failed);
             if stores {
                 let result = match ended.stored {
@@ -185,6 +206,9 @@ impl Write {
         }
     }
 }
+
+/// How long versions of tags are needed by a write under way: longer than it can stay fenced.
+const NEEDED: Duration = Duration::from_secs(60);
 
 /// BEGIN. Availability first: where it is not acknowledged the body runs as a plain write, whose invalidation is repeated
 /// until it is.

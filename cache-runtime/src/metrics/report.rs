@@ -47,6 +47,8 @@ pub struct TtlClassReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Calls {
+    /// Served from the local level.
+    pub hits_local: u64,
     /// Served from the store.
     pub hits: u64,
     /// Served from the store with an old value, as `stale_while_revalidate` and `stale_if_error` allow.
@@ -67,7 +69,7 @@ impl Calls {
     /// The share of calls that did not run the body, of those that used the cache; `None` before the first.
     #[must_use]
     pub fn hit_rate(&self) -> Option<f64> {
-        let served = self.hits + self.stale + self.coalesced;
+        let served = self.hits_local + self.hits + self.stale + self.coalesced;
         let all = served + self.misses();
         (all > 0).then(|| served as f64 / all as f64)
     }
@@ -79,6 +81,7 @@ impl Calls {
     }
 
     fn add(&mut self, other: &Self) {
+        self.hits_local += other.hits_local;
         self.hits += other.hits;
         self.stale += other.stale;
         self.coalesced += other.coalesced;
@@ -98,6 +101,7 @@ impl Report {
                 template: labels.template,
                 ttl_class: labels.ttl_class,
                 calls: Calls {
+                    hits_local: stats.get(Outcome::HitLocal),
                     hits: stats.get(Outcome::HitRemote),
                     stale: stats.get(Outcome::Stale),
                     coalesced: stats.get(Outcome::Coalesced),
@@ -135,16 +139,16 @@ impl fmt::Display for Report {
         let width = self.functions.iter().map(|row| row.function.len()).max().unwrap_or(0).max(10);
         writeln!(
             f,
-            "{:width$}  ttl class  hit rate       hits      stale  coalesced     misses   bypassed",
+            "{:width$}  ttl class  hit rate      local       hits      stale  coalesced     misses   bypassed",
             "function"
         )?;
         let mut row = |name: &str, class: &str, calls: &Calls| {
             let rate = calls.hit_rate().map_or("-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
-            let Calls { hits, stale, coalesced, bypassed, .. } = calls;
+            let Calls { hits_local: local, hits, stale, coalesced, bypassed, .. } = calls;
             let misses = calls.misses();
             writeln!(
                 f,
-                "{name:width$}  {class:9}  {rate:>8}  {hits:>9}  {stale:>9}  {coalesced:>9}  {misses:>9}  {bypassed:>9}"
+                "{name:width$}  {class:9}  {rate:>8}  {local:>9}  {hits:>9}  {stale:>9}  {coalesced:>9}  {misses:>9}  {bypassed:>9}"
             )
         };
         for function in &self.functions {

@@ -10,6 +10,8 @@ use crate::{ambient, domain::verdict::Miss};
 /// How a call of a cached function ended, as far as the cache is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// Found in the local level.
+    HitLocal,
     /// Found in the store.
     HitRemote,
     /// An old value, while a new one is loaded or because that has failed.
@@ -22,7 +24,8 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self::HitLocal,
         Self::HitRemote,
         Self::Stale,
         Self::Coalesced,
@@ -34,19 +37,21 @@ impl Outcome {
 
     pub(crate) const fn index(self) -> usize {
         match self {
-            Self::HitRemote => 0,
-            Self::Stale => 1,
-            Self::Coalesced => 2,
-            Self::Miss(Miss::Cold) => 3,
-            Self::Miss(Miss::Expired) => 4,
-            Self::Miss(Miss::Invalidated) => 5,
-            Self::Bypass => 6,
+            Self::HitLocal => 0,
+            Self::HitRemote => 1,
+            Self::Stale => 2,
+            Self::Coalesced => 3,
+            Self::Miss(Miss::Cold) => 4,
+            Self::Miss(Miss::Expired) => 5,
+            Self::Miss(Miss::Invalidated) => 6,
+            Self::Bypass => 7,
         }
     }
 
     /// The label in metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::HitLocal => "hit_local",
             Self::HitRemote => "hit_remote",
             Self::Stale => "stale",
             Self::Coalesced => "coalesced",

@@ -19,7 +19,8 @@ use arc_swap::ArcSwapOption;
 use bb8_redis::{
     bb8::{self, Pool},
     redis::{
-        self, AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, aio::MultiplexedConnection,
+        self, AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError,
+        aio::{AsyncPushSender, MultiplexedConnection},
     },
 };
 use tokio::{
@@ -30,7 +31,9 @@ use tokio::{
 
 use super::{
     config::RedisConfig,
+    listener::Listener,
     report::{Report, is_of_server},
+    tracked,
 };
 use crate::{
     ambient::{self, Clock, Deadline, Stopwatch},
@@ -63,6 +66,7 @@ pub(crate) struct LanesConfig {
 pub(crate) struct Lanes {
     config: LanesConfig,
     pool: Pool<Connector>,
+    connector: Connector,
     lanes: Box<[Arc<Lane>]>,
     /// The server's clock less ours.
     offset: Arc<AtomicI64>,
@@ -82,9 +86,12 @@ pub enum BreakerState {
 }
 
 /// One lane, up or down.
-#[derive(Debug)]
 struct Lane {
+    /// Where the server tells of the changes of what is read on this lane.
+    listener: Option<Arc<dyn Listener>>,
     live: ArcSwapOption<Live>,
+    /// The server does not tell of changes, and will not.
+    refused: AtomicBool,
     /// Whether a connection is being tried.
     trying: AtomicBool,
     timeouts: AtomicU32,
@@ -108,8 +115,23 @@ struct Live {
 
 impl Lanes {
     pub(crate) fn new(config: LanesConfig) -> Result<Self, RedisError> {
+        let lanes = Self::with(config, None)?;
+        lanes.ensure_supervised();
+        Ok(lanes)
+    }
+
+    /// One lane on which the server tells `listener` of the changes of what is read. It is connected to at first use.
+    pub(crate) fn tracked(config: LanesConfig, listener: Arc<dyn Listener>) -> Result<Self, RedisError> {
+        Self::with(LanesConfig { lanes: 1, ..config }, Some(listener))
+    }
+
+    fn with(config: LanesConfig, listener: Option<Arc<dyn Listener>>) -> Result<Self, RedisError> {
+        let info = match &listener {
+            Some(_) => tracked::resp3(config.redis.info.clone()),
+            None => config.redis.info.clone(),
+        };
         let connector = Connector {
-            client: Client::open(config.redis.info.clone())?,
+            client: Client::open(info)?,
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(CONNECT))
                 // Before the deadline of the call, so that the lane sees the timeout and counts it.
@@ -117,6 +139,7 @@ impl Lanes {
         };
         // Blocking commands take connections of their own out of the pool; lanes are beside it, since a checkout per
         // command costs two thirds of the throughput.
+        let spare = connector.clone();
         let pool = Pool::builder()
             .max_size(u32::try_from(config.lanes).unwrap_or(u32::MAX).max(1))
             .connection_timeout(CONNECT)
@@ -125,10 +148,15 @@ impl Lanes {
             .max_lifetime(None)
             .idle_timeout(None)
             .build_unchecked(connector);
-        let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new())).collect();
-        let lanes = Self { config, pool, lanes, offset: Arc::default(), supervisors: Mutex::default() };
-        lanes.ensure_supervised();
-        Ok(lanes)
+        let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new(listener.clone()))).collect();
+        Ok(Self {
+            config,
+            pool,
+            connector: spare,
+            lanes,
+            offset: Arc::default(),
+            supervisors: Mutex::default(),
+        })
     }
 
     /// Sends the command that `make` returns for the server's start. Fails at once while no lane is up.
@@ -147,6 +175,20 @@ impl Lanes {
         deadline.bound(Self::send(picked, make)).await.unwrap_or(Err(StoreError::Timeout))
     }
 
+    /// The same where a lane is up now; `None` where none is.
+    pub(crate) async fn query_now<T: FromRedisValue>(
+        &self,
+        make: impl FnOnce(Millis) -> Cmd,
+    ) -> Option<Result<T, StoreError>> {
+        match self.pick_live() {
+            Some(picked) => Some(Self::send(picked, make).await),
+            None => {
+                self.ensure_supervised();
+                None
+            }
+        }
+    }
+
     async fn send<T: FromRedisValue>(
         (lane, mut live): (&Lane, Live),
         make: impl FnOnce(Millis) -> Cmd,
@@ -159,6 +201,11 @@ impl Lanes {
     /// The server's time, as far as it is known.
     pub(crate) fn now(&self, clock: &Clock) -> Millis {
         clock.now().saturating_add_signed(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Whether the server has refused to tell of changes.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.refused.load(Ordering::Acquire))
     }
 
     /// How many lanes are up, of how many.
@@ -214,8 +261,11 @@ impl Lanes {
     }
 
     /// Starts the supervisors, or starts them anew where the runtime that they ran on is gone.
-    fn ensure_supervised(&self) {
+    pub(crate) fn ensure_supervised(&self) {
         let Ok(runtime) = Handle::try_current() else { return };
+        if self.is_refused() {
+            return;
+        }
         let mut supervisors = lock(&self.supervisors);
         if supervisors.iter().any(|supervisor| !supervisor.is_finished()) {
             return;
@@ -227,6 +277,7 @@ impl Lanes {
                 let supervisor = Supervisor {
                     lane: Arc::clone(lane),
                     pool: self.pool.clone(),
+                    connector: self.connector.clone(),
                     offset: Arc::clone(&self.offset),
                     address: self.config.redis.to_string(),
                     trust_snapshots: self.config.trust_snapshots,
@@ -245,10 +296,18 @@ impl Drop for Lanes {
     }
 }
 
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lane({})", if self.live().is_some() { "up" } else { "down" })
+    }
+}
+
 impl Lane {
-    fn new() -> Self {
+    fn new(listener: Option<Arc<dyn Listener>>) -> Self {
         Self {
+            listener,
             live: ArcSwapOption::empty(),
+            refused: AtomicBool::new(false),
             trying: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
             broken: Notify::new(),
@@ -276,6 +335,9 @@ impl Lane {
     fn take_down(&self, number: u64) {
         let before = self.live.rcu(|live| live.clone().filter(|live| live.number != number));
         if before.is_some_and(|live| live.number == number) {
+            if let Some(listener) = &self.listener {
+                listener.lost();
+            }
             self.broken.notify_one();
         }
     }
@@ -314,6 +376,7 @@ impl Lane {
 struct Supervisor {
     lane: Arc<Lane>,
     pool: Pool<Connector>,
+    connector: Connector,
     offset: Arc<AtomicI64>,
     address: String,
     trust_snapshots: bool,
@@ -343,6 +406,10 @@ impl Supervisor {
                     // One that breaks as soon as it is used is no better than one that is refused.
                 }
                 Err(error) => {
+                    if self.lane.refused.load(Ordering::Acquire) {
+                        tracing::warn!(redis = self.address, error, "no client tracking");
+                        return;
+                    }
                     if !reported {
                         tracing::warn!(
                             redis = self.address,
@@ -369,16 +436,34 @@ impl Supervisor {
     }
 
     async fn connect(&self) -> Result<Live, String> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let connecting = async {
-            let connection = self.pool.dedicated_connection().await.map_err(|error| error.to_string())?;
-            self.greet(connection).await
+            let Some(listener) = &self.lane.listener else {
+                let connection = self.pool.dedicated_connection().await.map_err(|error| error.to_string())?;
+                return self.greet(connection, number).await;
+            };
+            let lane = Arc::downgrade(&self.lane);
+            let gone = move || lane.upgrade().into_iter().for_each(|lane| lane.take_down(number));
+            let connector = self.connector.telling(tracked::teller(Arc::clone(listener), gone));
+            // Who has no tracking, or does not allow it, will not be asked again.
+            let refused = |error: RedisError| {
+                let refused = matches!(error.code(), Some("ERR" | "NOPROTO" | "NOPERM"));
+                self.lane.refused.store(refused, Ordering::Release);
+                error.to_string()
+            };
+            let connection = bb8::ManageConnection::connect(&connector).await.map_err(refused)?;
+            let mut live = self.greet(connection, number).await?;
+            tracked::begin(&mut live.connection).await.map_err(refused)?;
+            listener.up();
+            Ok(live)
         };
         let connected = Deadline::after(CONNECT).bound(connecting).await;
         connected.unwrap_or_else(|| Err(format!("no answer within {CONNECT:?}")))
     }
 
     /// Learns the server's state, start and clock before the first command of anybody else is sent.
-    async fn greet(&self, mut connection: MultiplexedConnection) -> Result<Live, String> {
+    async fn greet(&self, mut connection: MultiplexedConnection, number: u64) -> Result<Live, String> {
         let report = self.report(&mut connection).await.map_err(|error| error.to_string())?;
         if let Some(report) = &report {
             report.fit()?;
@@ -389,8 +474,6 @@ impl Supervisor {
         // Both are whole seconds: one more is certainly not before the start.
         let start = |report: Report| (now.0.saturating_sub(report.uptime()) + 1) * 1_000;
         let server_start = report.filter(|_| !self.trust_snapshots).map_or(0, start);
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Live { connection, server_start, number })
     }
 
@@ -420,9 +503,13 @@ impl Supervisor {
                 // Of the connection before: this one is up.
                 continue;
             }
+            let sent = Stopwatch::start();
             let answer = time(&mut live.connection).await;
             if let Ok(time) = self.lane.judge(number, answer) {
                 self.set_offset(time);
+                if let Some(listener) = &self.lane.listener {
+                    listener.alive(sent);
+                }
             }
         }
     }
@@ -439,10 +526,17 @@ async fn time(connection: &mut MultiplexedConnection) -> Result<(u64, u64), Redi
 }
 
 /// Makes connections with our deadlines.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Connector {
     client: Client,
     config: AsyncConnectionConfig,
+}
+
+impl Connector {
+    /// One whose connections hand on what the server says of its own accord.
+    fn telling(&self, tell: impl AsyncPushSender) -> Self {
+        Self { client: self.client.clone(), config: self.config.clone().set_push_sender(tell) }
+    }
 }
 
 impl bb8::ManageConnection for Connector {

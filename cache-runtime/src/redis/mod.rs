@@ -1,8 +1,11 @@
 //! Redis: where it is (`config`), connections that are kept alive (`lanes`), what a server says of itself (`report`), the
-//! connection that is told of changes (`tracked`), the steps of the protocol (`scripts`).
+//! steps of the protocol (`scripts`); who is told of changes (`listener`), by the connection that tracks the keys which are
+//! read on it (`tracked`) or by messages of those who change them (`channel`).
 
+pub(crate) mod channel;
 pub(crate) mod config;
 pub(crate) mod lanes;
+pub(crate) mod listener;
 mod report;
 pub(crate) mod scripts;
 pub(crate) mod tracked;

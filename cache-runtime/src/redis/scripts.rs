@@ -31,6 +31,7 @@ steps! {
     HOLD = "hold.lua";
     BEGIN = "begin.lua";
     END = "end.lua";
+    TAG = "tag.lua";
     /// FILL and END of a cache without fences.
     #[cfg(feature = "testing")]
     PUT = "put.lua";

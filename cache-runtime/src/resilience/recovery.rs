@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    domain::{entry::Millis, key::Key},
+    domain::{entry::Millis, key::Key, pattern::Pattern},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,6 +16,8 @@ use crate::{
 
 /// So many keys may wait.
 const CAPACITY: usize = 100_000;
+/// And so many patterns, each of which every look-up is compared with.
+const PATTERNS: usize = 256;
 
 /// The keys that wait for their invalidation.
 #[derive(Debug, Default)]
@@ -31,11 +33,21 @@ pub(crate) struct Recovery {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: HashMap<Key, Waiting>,
-    /// How often a key was added.
+    patterns: HashMap<Pattern, u64>,
+    /// How often something was added.
     added: u64,
     /// How many found no room, and how many of them have been made good.
     forgotten: u64,
     swept: u64,
+}
+
+/// What is to be sent for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// The invalidation of an entry, which is to be fenced for so long from its acknowledgement on; 0: not at all.
+    Entry(Millis),
+    /// That of a tag.
+    Tag,
 }
 
 /// An invalidation that waits.
@@ -44,8 +56,7 @@ pub(crate) struct Waiting {
     /// Changes each time the key is added: an acknowledgement is of the invalidation that was sent before, not of one
     /// that has failed since.
     added: u64,
-    /// How long the key is to be fenced from its acknowledgement on; 0: not at all.
-    pub(crate) hold: Millis,
+    pub(crate) repeat: Repeat,
 }
 
 /// What the worker is to do next.
@@ -55,25 +66,50 @@ pub(crate) enum Work {
     Nothing,
     /// Invalidate these.
     Keys(Vec<(Key, Waiting)>),
+    /// Invalidate all that match, as it was added then.
+    Pattern(Pattern, u64),
     /// Invalidate everything, in place of so many keys that found no room.
     Everything(u64),
 }
 
 impl Recovery {
-    /// Whether a key must not be served from the cache. One load where nothing waits.
-    pub(crate) fn covers(&self, key: &Key) -> bool {
-        self.length.load(Ordering::Acquire) != 0
-            && (self.full.load(Ordering::Acquire) || self.lock().waiting.contains_key(key))
+    /// Whether a key with these tags must not be served from the cache. One load where nothing waits.
+    pub(crate) fn covers(&self, key: &Key, tags: &[Key]) -> bool {
+        if self.length.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let queue = self.lock();
+        self.full.load(Ordering::Acquire)
+            || queue.waiting.contains_key(key)
+            || tags.iter().any(|tag| queue.waiting.contains_key(tag))
+            || queue.patterns.keys().any(|pattern| pattern.matches(key.as_bytes()))
     }
 
-    /// Adds a key, to be invalidated or, with a `hold`, fenced for so long.
-    pub(crate) fn add(&self, key: Key, hold: Millis) {
+    /// Adds a key.
+    pub(crate) fn add(&self, key: Key, repeat: Repeat) {
         let mut queue = self.lock();
-        let before = queue.waiting.get(&key).map(|waiting| waiting.hold);
+        let before = queue.waiting.get(&key).map(|waiting| waiting.repeat);
         if before.is_some() || queue.waiting.len() < CAPACITY {
             queue.added += 1;
-            let waiting = Waiting { added: queue.added, hold: before.unwrap_or(0).max(hold) };
+            let repeat = match (before, repeat) {
+                (Some(Repeat::Entry(before)), Repeat::Entry(hold)) => Repeat::Entry(before.max(hold)),
+                (_, repeat) => repeat,
+            };
+            let waiting = Waiting { added: queue.added, repeat };
             queue.waiting.insert(key, waiting);
+        } else {
+            queue.forgotten += 1;
+        }
+        self.publish(&queue);
+    }
+
+    /// Adds all keys that match.
+    pub(crate) fn add_pattern(&self, pattern: Pattern) {
+        let mut queue = self.lock();
+        if queue.patterns.contains_key(&pattern) || queue.patterns.len() < PATTERNS {
+            queue.added += 1;
+            let added = queue.added;
+            queue.patterns.insert(pattern, added);
         } else {
             queue.forgotten += 1;
         }
@@ -92,6 +128,9 @@ impl Recovery {
             let keys = queue.waiting.iter().take(size);
             return Work::Keys(keys.map(|(key, waiting)| (key.clone(), *waiting)).collect());
         }
+        if let Some((pattern, added)) = queue.patterns.iter().next() {
+            return Work::Pattern(pattern.clone(), *added);
+        }
         if queue.forgotten > queue.swept {
             return Work::Everything(queue.forgotten);
         }
@@ -105,6 +144,15 @@ impl Recovery {
         let mut queue = self.lock();
         if queue.waiting.get(key).is_some_and(|waiting| waiting.added == acknowledged.added) {
             queue.waiting.remove(key);
+        }
+        self.publish(&queue);
+    }
+
+    /// A pattern all of whose keys were invalidated since it was added.
+    pub(crate) fn done_pattern(&self, pattern: &Pattern, acknowledged: u64) {
+        let mut queue = self.lock();
+        if queue.patterns.get(pattern) == Some(&acknowledged) {
+            queue.patterns.remove(pattern);
         }
         self.publish(&queue);
     }
@@ -132,8 +180,9 @@ impl Recovery {
 
     fn publish(&self, queue: &Queue) {
         let full = queue.forgotten > queue.swept;
+        let waiting = queue.waiting.len() + queue.patterns.len();
         self.full.store(full, Ordering::Release);
-        self.length.store(queue.waiting.len().max(usize::from(full)), Ordering::Release);
+        self.length.store(waiting.max(usize::from(full)), Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -155,7 +204,7 @@ mod tests {
     fn waiting(recovery: &Recovery) -> Vec<(Key, Waiting)> {
         match recovery.work(usize::MAX) {
             Work::Keys(keys) => keys,
-            Work::Nothing | Work::Everything(_) => Vec::new(),
+            Work::Nothing | Work::Pattern(..) | Work::Everything(_) => Vec::new(),
         }
     }
 
@@ -169,16 +218,16 @@ mod tests {
     #[test]
     fn a_key_is_covered_until_it_is_done() {
         let recovery = Recovery::default();
-        recovery.add(key(1), 0);
-        recovery.add(key(2), 0);
+        recovery.add(key(1), Repeat::Entry(0));
+        recovery.add(key(2), Repeat::Entry(0));
         assert!(recovery.start() && !recovery.start(), "one worker");
-        assert!(recovery.covers(&key(1)) && !recovery.covers(&key(4)));
+        assert!(recovery.covers(&key(1), &[]) && !recovery.covers(&key(4), &[]));
         let first = waiting(&recovery).remove(0);
         recovery.done(&first.0, first.1);
-        assert!(!recovery.covers(&first.0) && recovery.len() == 1);
+        assert!(!recovery.covers(&first.0, &[]) && recovery.len() == 1);
         acknowledge(&recovery);
         assert_eq!((recovery.len(), recovery.work(9)), (0, Work::Nothing));
-        recovery.add(key(1), 0);
+        recovery.add(key(1), Repeat::Entry(0));
         assert!(recovery.start(), "the worker has ended and is started again");
         recovery.abandoned();
         assert!(recovery.start(), "its runtime has gone, and the work goes on elsewhere");
@@ -187,43 +236,61 @@ mod tests {
     #[test]
     fn an_acknowledgement_is_not_of_a_later_failure() {
         let recovery = Recovery::default();
-        recovery.add(key(1), 0);
+        recovery.add(key(1), Repeat::Entry(0));
         let sent = waiting(&recovery);
-        recovery.add(key(1), 0);
+        recovery.add(key(1), Repeat::Entry(0));
         recovery.done(&sent[0].0, sent[0].1);
-        assert!(recovery.covers(&key(1)));
+        assert!(recovery.covers(&key(1), &[]));
         acknowledge(&recovery);
-        assert!(!recovery.covers(&key(1)));
+        assert!(!recovery.covers(&key(1), &[]));
     }
 
     #[test]
     fn the_longest_hold_of_a_key_is_kept() {
         let recovery = Recovery::default();
-        recovery.add(key(1), 500);
-        recovery.add(key(1), 0);
-        assert_eq!(waiting(&recovery)[0].1.hold, 500);
+        recovery.add(key(1), Repeat::Entry(500));
+        recovery.add(key(1), Repeat::Entry(0));
+        assert_eq!(waiting(&recovery)[0].1.repeat, Repeat::Entry(500));
     }
 
     #[test]
     fn a_queue_that_is_full_covers_everything_until_everything_was_invalidated() {
         let recovery = Recovery::default();
-        (0..=CAPACITY).for_each(|number| recovery.add(key(number), 0));
-        assert!(recovery.covers(&key(CAPACITY + 7)) && recovery.is_full());
+        (0..=CAPACITY).for_each(|number| recovery.add(key(number), Repeat::Entry(0)));
+        assert!(recovery.covers(&key(CAPACITY + 7), &[]) && recovery.is_full());
         acknowledge(&recovery);
-        assert!(recovery.covers(&key(0)) && recovery.len() == 1);
+        assert!(recovery.covers(&key(0), &[]) && recovery.len() == 1);
         assert_eq!(recovery.work(9), Work::Everything(1));
         recovery.swept(1);
-        assert!(!recovery.covers(&key(0)) && recovery.work(9) == Work::Nothing);
+        assert!(!recovery.covers(&key(0), &[]) && recovery.work(9) == Work::Nothing);
     }
 
     #[test]
     fn what_finds_no_room_during_a_sweep_waits_for_the_next() {
         let recovery = Recovery::default();
-        (0..=CAPACITY).for_each(|number| recovery.add(key(number), 0));
+        (0..=CAPACITY).for_each(|number| recovery.add(key(number), Repeat::Entry(0)));
         acknowledge(&recovery);
         let Work::Everything(forgotten) = recovery.work(9) else { panic!("nothing is to be swept") };
-        (0..=CAPACITY).for_each(|number| recovery.add(key(number), 0));
+        (0..=CAPACITY).for_each(|number| recovery.add(key(number), Repeat::Entry(0)));
         recovery.swept(forgotten);
         assert!(recovery.is_full());
+    }
+
+    #[test]
+    fn a_tag_covers_the_keys_that_carry_it_and_a_pattern_those_that_match() {
+        let recovery = Recovery::default();
+        let tag = Key::tag("", "org:1");
+        recovery.add(tag.clone(), Repeat::Tag);
+        assert!(recovery.covers(&key(1), std::slice::from_ref(&tag)) && !recovery.covers(&key(1), &[]));
+        acknowledge(&recovery);
+        let pattern = Pattern::new("k4*");
+        recovery.add_pattern(pattern.clone());
+        assert!(recovery.covers(&key(42), &[]) && !recovery.covers(&key(5), &[tag]));
+        let Work::Pattern(sent, first) = recovery.work(9) else { panic!("no pattern waits") };
+        recovery.add_pattern(pattern.clone());
+        recovery.done_pattern(&sent, first);
+        assert!(recovery.covers(&key(42), &[]), "it has failed again meanwhile");
+        recovery.done_pattern(&pattern, first + 1);
+        assert!(!recovery.covers(&key(42), &[]) && recovery.work(9) == Work::Nothing);
     }
 }

@@ -29,17 +29,22 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Waiter {
     waiting: Arc<Waiting>,
-    key: Key,
+    keys: Vec<Key>,
     woken: Arc<Notify>,
 }
 
 impl Wakeups {
-    /// From now on each [`Wakeups::wake`] of the key ends one [`Waiter::woken`], also one that is called later.
-    pub(crate) fn register(&self, key: &Key) -> Waiter {
+    /// From now on each [`Wakeups::wake`] of one of the keys ends one [`Waiter::woken`], also one that is called later.
+    pub(crate) fn register<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Waiter {
         let woken = Arc::<Notify>::default();
-        self.0.lock().entry(key.clone()).or_default().push(Arc::clone(&woken));
+        let keys: Vec<Key> = keys.into_iter().cloned().collect();
+        let mut waiting = self.0.lock();
+        for key in &keys {
+            waiting.entry(key.clone()).or_default().push(Arc::clone(&woken));
+        }
+        drop(waiting);
         self.0.count.fetch_add(1, Ordering::Release);
-        Waiter { waiting: Arc::clone(&self.0), key: key.clone(), woken }
+        Waiter { waiting: Arc::clone(&self.0), keys, woken }
     }
 
     pub(crate) fn wake(&self, key: &[u8]) {
@@ -75,13 +80,16 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let mut keys = self.waiting.lock();
-        if let Some(waiters) = keys.get_mut(&self.key) {
-            waiters.retain(|woken| !Arc::ptr_eq(woken, &self.woken));
-            if waiters.is_empty() {
-                keys.remove(&self.key);
+        let mut waiting = self.waiting.lock();
+        for key in &self.keys {
+            if let Some(waiters) = waiting.get_mut(key) {
+                waiters.retain(|woken| !Arc::ptr_eq(woken, &self.woken));
+                if waiters.is_empty() {
+                    waiting.remove(key);
+                }
             }
         }
+        drop(waiting);
         self.waiting.count.fetch_sub(1, Ordering::Release);
     }
 }
@@ -98,7 +106,8 @@ mod tests {
         let wakeups = Wakeups::default();
         let (a, b) = (KeyWriter::new("a").finish(), KeyWriter::new("b").finish());
         wakeups.wake(b"a");
-        let (first, second, other) = (wakeups.register(&a), wakeups.register(&a), wakeups.register(&b));
+        let (first, second, other) =
+            (wakeups.register([&a]), wakeups.register([&a, &b]), wakeups.register([&b]));
         assert!(first.woken().now_or_never().is_none(), "what happened before is not kept");
         wakeups.wake(b"a");
         assert!(first.woken().now_or_never().is_some() && second.woken().now_or_never().is_some());

@@ -4,15 +4,16 @@
 
 use std::mem;
 
+use futures_util::future::try_join_all;
 use quick_cache::{
     DefaultHashBuilder, OptionsBuilder, Weighter,
     sync::{Cache, DefaultLifecycle, EntryAction, EntryResult},
 };
 
-use super::{Answer, Lookup, Store};
+use super::{Answer, Look, Lookup, Reading, Store};
 use crate::{
     Remaining,
-    ambient::Clock,
+    ambient::{self, Clock},
     codec::{
         Sealed,
         envelope::{Body, Parsed},
@@ -20,7 +21,9 @@ use crate::{
     domain::{
         entry::{Acquired, Entry, Millis, Seen, Stored, Token},
         key::Key,
+        pattern::Pattern,
     },
+    redis::channel::Changes,
     resilience::wakeups::Wakeups,
 };
 
@@ -31,6 +34,8 @@ const OVERHEAD: usize = 160;
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
     entries: Cache<Key, Entry<Body>, Bytes>,
+    /// The versions of tags. One that is evicted makes its entries unusable.
+    tags: Cache<Key, Token, TagBytes>,
     wakeups: Wakeups,
     clock: Clock,
 }
@@ -46,6 +51,18 @@ impl Weighter<Key, Entry<Body>> for Bytes {
             Entry::Missing | Entry::Lease { .. } => 0,
         };
         (key.as_bytes().len() + value + OVERHEAD) as u64
+    }
+}
+
+/// Tags have an eighth of the memory.
+const SHARE_OF_TAGS: u64 = 8;
+
+#[derive(Clone, Debug)]
+struct TagBytes;
+
+impl Weighter<Key, Token> for TagBytes {
+    fn weight(&self, key: &Key, _: &Token) -> u64 {
+        (key.as_bytes().len() + OVERHEAD) as u64
     }
 }
 
@@ -71,7 +88,8 @@ impl MemoryStore {
             // Only missing options are refused, and none is.
             Err(_) => Cache::with_weighter(1_024, capacity, Bytes),
         };
-        Self { entries, wakeups: Wakeups::default(), clock }
+        let tags = Cache::with_weighter(1_024, (capacity / SHARE_OF_TAGS).max(1 << 16), TagBytes);
+        Self { entries, tags, wakeups: Wakeups::default(), clock }
     }
 
     /// Runs one step on the settled entry under its key.
@@ -117,9 +135,30 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    async fn read(&self, key: &Key) -> Answer<Lookup> {
-        let entry = self.entries.get(key).unwrap_or_default();
-        Ok(Lookup::of(Parsed::Entry(entry), self.clock.now(), 0))
+    async fn read(&self, look: Look<'_>) -> Answer<Reading> {
+        let entry = self.entries.get(look.key).unwrap_or_default();
+        let tags = look.tags.iter().map(|tag| self.tags.get(tag)).collect();
+        let lookup = Lookup::of(Parsed::Entry(entry), self.clock.now(), 0);
+        // All changes are made by this cache.
+        Ok(Reading { lookup, tags, told: look.told })
+    }
+
+    async fn read_many(&self, looks: &[Look<'_>]) -> Answer<Vec<Reading>> {
+        try_join_all(looks.iter().map(|look| self.read(*look))).await
+    }
+
+    async fn versions(&self, tags: &[Key], _: Millis) -> Answer<Vec<Token>> {
+        let version = |tag: &Key| {
+            let created =
+                self.tags.get_or_insert_with(tag, || Ok::<_, std::convert::Infallible>(ambient::token()));
+            created.unwrap_or_else(|never| match never {})
+        };
+        Ok(tags.iter().map(version).collect())
+    }
+
+    async fn invalidate_tag(&self, tag: &Key) -> Answer<()> {
+        self.tags.remove(tag);
+        Ok(())
     }
 
     async fn acquire(&self, key: &Key, token: Token, seen: Seen, lease: Millis) -> Answer<Acquired<Body>> {
@@ -142,10 +181,21 @@ impl Store for MemoryStore {
         self.step(key, |entry, _| (entry.invalidate(), ()))
     }
 
-    async fn invalidate_all(&self, prefix: &str) -> Answer<()> {
+    async fn invalidate_matching(&self, pattern: &Pattern) -> Answer<u64> {
         let keys = self.entries.iter().map(|(key, _)| key);
-        let keys: Vec<Key> = keys.filter(|key| key.as_bytes().starts_with(prefix.as_bytes())).collect();
-        keys.iter().try_for_each(|key| self.step(key, |entry, _| (entry.invalidate(), ())))
+        let keys: Vec<Key> = keys.filter(|key| pattern.matches(key.as_bytes())).collect();
+        let mut gone = 0;
+        for key in &keys {
+            gone += self.step(key, |entry, _| {
+                let goes = matches!(entry, Entry::Lease { .. } | Entry::Value { .. });
+                (entry.invalidate(), u64::from(goes))
+            })?;
+        }
+        Ok(gone)
+    }
+
+    async fn announce(&self, _: &Changes<'_>) -> Answer<()> {
+        Ok(())
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
@@ -162,11 +212,13 @@ impl Store for MemoryStore {
     }
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
-        Ok(match self.read(key).await? {
+        Ok(match self.read(Look { key, tags: &[], told: false }).await?.lookup {
             Lookup::Value { value, now, .. } => Remaining::until(value.until, now),
             Lookup::Empty | Lookup::Leased(_) | Lookup::Damaged(_) | Lookup::Fenced => Remaining::Missing,
         })
     }
+
+    fn listen(&self) {}
 
     async fn watch(&self, _: &Key) -> bool {
         true
@@ -197,7 +249,8 @@ mod tests {
         let token = Token([1; 16]);
         let lifetime = Lifetime { fresh: 60_000, total: 60_000 };
         let text = "x".repeat(50_000);
-        let value = Seal { value: Some(&text), id: token, lifetime, load: 0, fingerprint: Fingerprint(0) };
+        let value =
+            Seal { value: Some(&text), id: token, lifetime, load: 0, fingerprint: Fingerprint(0), tags: &[] };
         let sealed = seal(&value, 1 << 20).expect("storable");
         let keys: Vec<Key> = (0..200).map(|number| Key::raw(&format!("k{number}"))).collect();
         for key in &keys {

@@ -18,10 +18,31 @@ use crate::{
     domain::{
         entry::{Acquired, Entry, Lease, Millis, Seen, Stored, Token, Value},
         key::Key,
+        pattern::Pattern,
     },
     error::StoreError,
+    redis::channel::Changes,
     resilience::wakeups::Wakeups,
 };
+
+/// What one look-up is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) tags: &'a [Key],
+    /// Its changes are to be told from now on.
+    pub(crate) told: bool,
+}
+
+/// The answer to a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) lookup: Lookup,
+    /// The versions of the tags.
+    pub(crate) tags: Vec<Option<Token>>,
+    /// Whether changes will be told.
+    pub(crate) told: bool,
+}
 
 /// What a look-up found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +94,14 @@ type Answer<T> = Result<T, StoreError>;
 /// # Cancel safety
 /// A step whose future is dropped may be executed or not, now or a little later.
 pub(crate) trait Store {
-    /// READ: one plain look-up.
-    fn read(&self, key: &Key) -> impl Future<Output = Answer<Lookup>> + Send;
+    /// READ: one plain look-up, and the versions of its tags with it.
+    fn read(&self, look: Look<'_>) -> impl Future<Output = Answer<Reading>> + Send;
+    /// READ of many keys in one round trip, as long as there are not too many for one.
+    fn read_many(&self, looks: &[Look<'_>]) -> impl Future<Output = Answer<Vec<Reading>>> + Send;
+    /// The versions of tags, created where there are none. They are kept at least for so long.
+    fn versions(&self, tags: &[Key], needed: Millis) -> impl Future<Output = Answer<Vec<Token>>> + Send;
+    /// INVALIDATE for a tag: its version goes.
+    fn invalidate_tag(&self, tag: &Key) -> impl Future<Output = Answer<()>> + Send;
     /// ACQUIRE: asks for the right to load. Never sent twice with one token.
     fn acquire(
         &self,
@@ -91,8 +118,10 @@ pub(crate) trait Store {
     fn renew(&self, key: &Key, token: Token, lease: Millis) -> impl Future<Output = Answer<bool>> + Send;
     /// INVALIDATE: removes whatever is there but a fence.
     fn invalidate(&self, key: &Key) -> impl Future<Output = Answer<()>> + Send;
-    /// INVALIDATE for every entry whose key begins with `prefix`. What is no entry of ours stays.
-    fn invalidate_all(&self, prefix: &str) -> impl Future<Output = Answer<()>> + Send;
+    /// INVALIDATE for every entry whose key matches; how many went. What is no entry of ours stays.
+    fn invalidate_matching(&self, pattern: &Pattern) -> impl Future<Output = Answer<u64>> + Send;
+    /// Tells other processes what has changed, where the store does not.
+    fn announce(&self, changes: &Changes<'_>) -> impl Future<Output = Answer<()>> + Send;
     /// INVALIDATE or END with a hold: nobody stores for so long.
     fn hold(&self, key: &Key, token: Token, hold: Millis) -> impl Future<Output = Answer<()>> + Send;
     /// BEGIN: a writer announces itself. Never sent twice with one token.
@@ -106,6 +135,8 @@ pub(crate) trait Store {
     ) -> impl Future<Output = Answer<Stored>> + Send;
     /// The time that a value has left.
     fn remaining(&self, key: &Key) -> impl Future<Output = Answer<Remaining>> + Send;
+    /// Sees to it that changes are told, if not now then soon.
+    fn listen(&self);
     /// Sees to it that who waits for this key in [`Wakeups`] is woken by the next change of its entry. False where that
     /// cannot be: then he looks again from time to time.
     fn watch(&self, key: &Key) -> impl Future<Output = bool> + Send;
@@ -134,8 +165,20 @@ macro_rules! each {
 }
 
 impl Store for AnyStore {
-    async fn read(&self, key: &Key) -> Answer<Lookup> {
-        each!(self, store => store.read(key).await)
+    async fn read(&self, look: Look<'_>) -> Answer<Reading> {
+        each!(self, store => store.read(look).await)
+    }
+
+    async fn read_many(&self, looks: &[Look<'_>]) -> Answer<Vec<Reading>> {
+        each!(self, store => store.read_many(looks).await)
+    }
+
+    async fn versions(&self, tags: &[Key], needed: Millis) -> Answer<Vec<Token>> {
+        each!(self, store => store.versions(tags, needed).await)
+    }
+
+    async fn invalidate_tag(&self, tag: &Key) -> Answer<()> {
+        each!(self, store => store.invalidate_tag(tag).await)
     }
 
     async fn acquire(&self, key: &Key, token: Token, seen: Seen, lease: Millis) -> Answer<Acquired<Body>> {
@@ -158,8 +201,12 @@ impl Store for AnyStore {
         each!(self, store => store.invalidate(key).await)
     }
 
-    async fn invalidate_all(&self, prefix: &str) -> Answer<()> {
-        each!(self, store => store.invalidate_all(prefix).await)
+    async fn invalidate_matching(&self, pattern: &Pattern) -> Answer<u64> {
+        each!(self, store => store.invalidate_matching(pattern).await)
+    }
+
+    async fn announce(&self, changes: &Changes<'_>) -> Answer<()> {
+        each!(self, store => store.announce(changes).await)
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
@@ -176,6 +223,10 @@ impl Store for AnyStore {
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
         each!(self, store => store.remaining(key).await)
+    }
+
+    fn listen(&self) {
+        each!(self, store => store.listen());
     }
 
     async fn watch(&self, key: &Key) -> bool {

@@ -1,14 +1,16 @@
 //! No store: what is left when the configuration is wrong. Every step is refused, so every body runs.
 
-use super::{Answer, Lookup, Store};
+use super::{Answer, Look, Reading, Store};
 use crate::{
     Remaining,
     codec::{Sealed, envelope::Body},
     domain::{
         entry::{Acquired, Millis, Seen, Stored, Token},
         key::Key,
+        pattern::Pattern,
     },
     error::StoreError,
+    redis::channel::Changes,
     resilience::wakeups::Wakeups,
 };
 
@@ -28,7 +30,19 @@ impl Off {
 }
 
 impl Store for Off {
-    async fn read(&self, _: &Key) -> Answer<Lookup> {
+    async fn read(&self, _: Look<'_>) -> Answer<Reading> {
+        Err(StoreError::Off)
+    }
+
+    async fn read_many(&self, _: &[Look<'_>]) -> Answer<Vec<Reading>> {
+        Err(StoreError::Off)
+    }
+
+    async fn versions(&self, _: &[Key], _: Millis) -> Answer<Vec<Token>> {
+        Err(StoreError::Off)
+    }
+
+    async fn invalidate_tag(&self, _: &Key) -> Answer<()> {
         Err(StoreError::Off)
     }
 
@@ -52,8 +66,12 @@ impl Store for Off {
         Err(StoreError::Off)
     }
 
-    async fn invalidate_all(&self, _: &str) -> Answer<()> {
+    async fn invalidate_matching(&self, _: &Pattern) -> Answer<u64> {
         Err(StoreError::Off)
+    }
+
+    async fn announce(&self, _: &Changes<'_>) -> Answer<()> {
+        Ok(())
     }
 
     async fn hold(&self, _: &Key, _: Token, _: Millis) -> Answer<()> {
@@ -71,6 +89,8 @@ impl Store for Off {
     async fn remaining(&self, _: &Key) -> Answer<Remaining> {
         Err(StoreError::Off)
     }
+
+    fn listen(&self) {}
 
     async fn watch(&self, _: &Key) -> bool {
         false

@@ -1,13 +1,15 @@
 //! The Redis store: `GET`, and one script per step.
 
+use std::{sync::Arc, time::Duration};
+
 use bb8_redis::redis::{self, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value as Reply};
 
 use futures_util::future::try_join_all;
 
-use super::{Answer, Lookup, Store};
+use super::{Answer, Look, Lookup, Reading, Store};
 use crate::{
     Remaining,
-    ambient::Clock,
+    ambient::{self, Clock, millis},
     codec::{
         Sealed,
         envelope::{self, Body, Parsed},
@@ -15,35 +17,79 @@ use crate::{
     domain::{
         entry::{Acquired, Entry, Lease, Millis, Seen, Stored, Token},
         key::Key,
+        pattern::Pattern,
     },
     error::StoreError,
     redis::{
+        channel::{Changes, Channel},
         lanes::{Lanes, LanesConfig},
+        listener::Listener,
         scripts::{self, Step, Steps},
-        tracked::Tracked,
     },
     resilience::wakeups::Wakeups,
 };
+
+/// How this process is told what others change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Coherence {
+    /// By the server, which remembers what was read (client tracking, Redis 6.0): it tells of every change, whoever made
+    /// it, and of expiry and eviction. Where the server does not track, or does not allow it, as [`Coherence::Channel`].
+    #[default]
+    Tracking,
+    /// By the messages of those who write, on the channel `cache:invalidate`. For fleets in which a service without this
+    /// crate takes part, and for servers that do not track: there every process that writes needs it.
+    Channel,
+}
+
+/// How a Redis store is made, beside its connections.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreConfig {
+    pub(crate) coherence: Coherence,
+    /// The namespace and a colon, or nothing.
+    pub(crate) prefix: String,
+    pub(crate) clock: Clock,
+}
 
 /// Entries on a Redis server.
 #[derive(Debug)]
 pub(crate) struct RedisStore {
     lanes: Lanes,
-    tracked: Tracked,
+    /// Where what is read is watched by the server.
+    tracked: Lanes,
+    channel: Channel,
+    coherence: Coherence,
     wakeups: Wakeups,
     clock: Clock,
     steps: &'static Steps,
 }
 
+/// Values of so many keys are asked for at once.
+const AT_ONCE: usize = 512;
+/// A walk over all keys goes in steps of so many; with larger ones others wait longer for their answers.
+const SCANNED_AT_ONCE: usize = 1_000;
+const DROPPED_AT_ONCE: usize = 128;
+/// A version of a tag is kept this much longer than it is needed, so that it need not be prolonged at each load.
+const KEPT_LONGER: Duration = Duration::from_secs(60 * 60);
+
 impl RedisStore {
-    pub(crate) fn new(config: LanesConfig, clock: Clock) -> Result<Self, RedisError> {
-        let wakeups = Wakeups::default();
-        let woken = wakeups.clone();
-        let tracked = Tracked::new(config.redis.clone(), config.budget, move |key| match key {
-            Some(key) => woken.wake(key),
-            None => woken.wake_all(),
-        });
-        Ok(Self { lanes: Lanes::new(config)?, tracked, wakeups, clock, steps: &scripts::FENCED })
+    /// `told` hears all changes where that is how they are told, `woken` those of keys that somebody waits for.
+    pub(crate) fn new(
+        lanes: LanesConfig,
+        config: StoreConfig,
+        wakeups: Wakeups,
+        told: Arc<dyn Listener>,
+        woken: Arc<dyn Listener>,
+    ) -> Result<Self, RedisError> {
+        let StoreConfig { coherence, prefix, clock } = config;
+        let channel = Channel::new(lanes.redis.clone(), Arc::clone(&told), &prefix);
+        let tracked = match coherence {
+            Coherence::Tracking => told,
+            Coherence::Channel => woken,
+        };
+        let tracked = Lanes::tracked(lanes.clone(), tracked)?;
+        let lanes = Lanes::new(lanes)?;
+        Ok(Self { lanes, tracked, channel, coherence, wakeups, clock, steps: &scripts::FENCED })
     }
 
     /// With other scripts for the steps that fences decide.
@@ -57,21 +103,34 @@ impl RedisStore {
         &self.lanes
     }
 
-    async fn get(&self, key: &Key) -> Answer<Lookup> {
+    /// Whether changes are told by the messages of those who make them.
+    fn speaks(&self) -> bool {
+        self.coherence == Coherence::Channel || self.tracked.is_refused()
+    }
+
+    /// Sends a look-up where it is to go; with it comes the start of that server, and whether changes will be told.
+    async fn look<T: FromRedisValue>(&self, told: bool, make: impl Fn() -> Cmd) -> (Answer<T>, Millis, bool) {
         let mut server_start = 0;
+        let mut told = told;
+        if told && self.speaks() {
+            told = self.channel.is_up();
+        } else if told {
+            let tracked = self.tracked.query_now(|start| {
+                server_start = start;
+                make()
+            });
+            match tracked.await {
+                // That connection is lost, others may not be.
+                None | Some(Err(StoreError::Disconnected)) => told = false,
+                Some(answer) => return (answer, server_start, true),
+            }
+        }
         let read = self.lanes.query(|start| {
             server_start = start;
-            let mut cmd = Cmd::with_capacity(2, key.as_bytes().len() + 3);
-            cmd.arg("GET").arg(key.as_bytes());
-            cmd
+            make()
         });
-        let bytes: Option<Vec<u8>> = match read.await {
-            // A key of another type is a foreign value like any other: a miss, and replaced.
-            Err(StoreError::Refused(error)) if error.code() == Some("WRONGTYPE") => None,
-            answer => answer?,
-        };
-        let parsed = bytes.map_or(Parsed::Entry(Entry::Missing), envelope::parse);
-        Ok(Lookup::of(parsed, self.now(), server_start))
+        let answer = read.await;
+        (answer, server_start, told)
     }
 
     async fn step<T: FromRedisValue>(
@@ -113,8 +172,82 @@ fn stored(answer: u8) -> Stored {
 }
 
 impl Store for RedisStore {
-    async fn read(&self, key: &Key) -> Answer<Lookup> {
-        self.get(key).await
+    async fn read(&self, look: Look<'_>) -> Answer<Reading> {
+        let Look { key, tags, told } = look;
+        if !tags.is_empty() {
+            let mut readings = self.read_many(&[look]).await?;
+            return readings.pop().ok_or(StoreError::Damaged);
+        }
+        let (answer, server_start, told) = self
+            .look(told, || {
+                let mut cmd = Cmd::with_capacity(2, key.as_bytes().len() + 3);
+                cmd.arg("GET").arg(key.as_bytes());
+                cmd
+            })
+            .await;
+        let bytes: Option<Vec<u8>> = match answer {
+            // A key of another type is a foreign value like any other: a miss, and replaced.
+            Err(StoreError::Refused(error)) if error.code() == Some("WRONGTYPE") => None,
+            answer => answer?,
+        };
+        let parsed = bytes.map_or(Parsed::Entry(Entry::Missing), envelope::parse);
+        Ok(Reading { lookup: Lookup::of(parsed, self.now(), server_start), tags: Vec::new(), told })
+    }
+
+    async fn read_many(&self, looks: &[Look<'_>]) -> Answer<Vec<Reading>> {
+        let mut readings = Vec::with_capacity(looks.len());
+        for looks in looks.chunks(AT_ONCE) {
+            // Each tag once, behind the keys.
+            let mut tags: Vec<&Key> = looks.iter().flat_map(|look| look.tags).collect();
+            tags.sort_unstable();
+            tags.dedup();
+            let (answer, server_start, told) = self
+                .look(looks.iter().all(|look| look.told), || {
+                    let mut cmd = redis::cmd("MGET");
+                    for key in looks.iter().map(|look| look.key).chain(tags.iter().copied()) {
+                        cmd.arg(key.as_bytes());
+                    }
+                    cmd
+                })
+                .await;
+            let mut values: Vec<Option<Vec<u8>>> = answer?;
+            if values.len() != looks.len() + tags.len() {
+                return Err(StoreError::Damaged);
+            }
+            let versions = values.split_off(looks.len());
+            let versions: Vec<Option<Token>> =
+                versions.into_iter().map(|version| version?.try_into().ok().map(Token)).collect();
+            let version = |tag: &Key| versions[tags.binary_search(&tag).ok()?];
+            for (look, value) in looks.iter().zip(values) {
+                let parsed = value.map_or(Parsed::Entry(Entry::Missing), envelope::parse);
+                let lookup = Lookup::of(parsed, self.now(), server_start);
+                readings.push(Reading { lookup, tags: look.tags.iter().map(version).collect(), told });
+            }
+        }
+        Ok(readings)
+    }
+
+    async fn versions(&self, tags: &[Key], needed: Millis) -> Answer<Vec<Token>> {
+        let versions = tags.iter().map(|tag| async move {
+            let new = ambient::token();
+            let version: Vec<u8> = self
+                .step(&scripts::TAG, tag, |cmd| {
+                    cmd.arg(&new.0).arg(needed).arg(needed.saturating_add(millis(KEPT_LONGER)));
+                })
+                .await?;
+            version.try_into().map(Token).map_err(|_| StoreError::Damaged)
+        });
+        try_join_all(versions).await
+    }
+
+    async fn invalidate_tag(&self, tag: &Key) -> Answer<()> {
+        self.lanes
+            .query(|_| {
+                let mut cmd = redis::cmd("UNLINK");
+                cmd.arg(tag.as_bytes());
+                cmd
+            })
+            .await
     }
 
     async fn acquire(&self, key: &Key, token: Token, seen: Seen, lease: Millis) -> Answer<Acquired<Body>> {
@@ -157,26 +290,38 @@ impl Store for RedisStore {
         self.step(&scripts::INVALIDATE, key, |_| {}).await
     }
 
-    async fn invalidate_all(&self, prefix: &str) -> Answer<()> {
-        // A namespace holds no character with a meaning in globs.
-        let pattern = format!("{prefix}*");
+    async fn invalidate_matching(&self, pattern: &Pattern) -> Answer<u64> {
+        let glob = pattern.glob();
         let mut cursor: u64 = 0;
+        let mut gone = 0;
         loop {
             let scan = self.lanes.query(|_| {
                 let mut cmd = redis::cmd("SCAN");
-                cmd.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1_000);
+                cmd.arg(cursor).arg("MATCH").arg(&glob).arg("COUNT").arg(SCANNED_AT_ONCE);
                 // Other types are none of ours.
                 cmd.arg("TYPE").arg("string");
                 cmd
             });
             let (next, keys): (u64, Vec<Vec<u8>>) = scan.await?;
-            let drops = keys.iter().map(|key| self.run::<()>(&scripts::DROP, key, |_| {}));
-            try_join_all(drops).await?;
+            // In small batches, between which the server answers others.
+            for keys in keys.chunks(DROPPED_AT_ONCE) {
+                let drops = keys.iter().map(|key| self.run::<u64>(&scripts::DROP, key, |_| {}));
+                gone += try_join_all(drops).await?.into_iter().sum::<u64>();
+            }
             if next == 0 {
-                return Ok(());
+                return Ok(gone);
             }
             cursor = next;
         }
+    }
+
+    async fn announce(&self, changes: &Changes<'_>) -> Answer<()> {
+        if !self.speaks() {
+            return Ok(());
+        }
+        let messages =
+            self.channel.say(changes).into_iter().map(|message| self.lanes.query::<u64>(|_| message));
+        try_join_all(messages).await.map(drop)
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
@@ -202,7 +347,8 @@ impl Store for RedisStore {
     }
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
-        let Lookup::Value { value, now, .. } = self.get(key).await? else { return Ok(Remaining::Missing) };
+        let reading = self.read(Look { key, tags: &[], told: false }).await?;
+        let Lookup::Value { value, now, .. } = reading.lookup else { return Ok(Remaining::Missing) };
         // The expiry of the key itself: somebody may have changed it by hand.
         let expiry: i64 = self
             .lanes
@@ -219,8 +365,26 @@ impl Store for RedisStore {
         })
     }
 
+    fn listen(&self) {
+        if self.speaks() {
+            self.channel.listen();
+        } else {
+            self.tracked.ensure_supervised();
+        }
+    }
+
     async fn watch(&self, key: &Key) -> bool {
-        self.tracked.watch(key.as_bytes()).await
+        let read = self.tracked.query_now::<Reply>(|_| {
+            let mut cmd = redis::cmd("STRLEN");
+            cmd.arg(key.as_bytes());
+            cmd
+        });
+        match read.await {
+            Some(Ok(_)) => true,
+            // A key of another type is watched, too; one that may not be read is not.
+            Some(Err(StoreError::Refused(error))) => error.code() != Some("NOPERM"),
+            Some(Err(_)) | None => false,
+        }
     }
 
     fn wakeups(&self) -> &Wakeups {

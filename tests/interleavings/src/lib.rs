@@ -17,8 +17,19 @@ mod domain {
     }
 
     pub(crate) mod key {
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub(crate) struct Key(pub(crate) u8);
+
+        impl Key {
+            pub(crate) fn as_bytes(&self) -> &[u8] {
+                std::slice::from_ref(&self.0)
+            }
+
+            #[cfg(test)]
+            pub(crate) fn tag(_: &str, name: &str) -> Self {
+                KeyWriter::new(name).finish()
+            }
+        }
 
         /// For the unit tests of the files: clippy compiles them here, too, and they run in cache-runtime.
         #[cfg(test)]
@@ -39,6 +50,22 @@ mod domain {
             }
         }
     }
+
+    pub(crate) mod pattern {
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub(crate) struct Pattern(Vec<u8>);
+
+        impl Pattern {
+            #[cfg(test)]
+            pub(crate) fn new(text: &str) -> Self {
+                Self(text.as_bytes().to_vec())
+            }
+
+            pub(crate) fn matches(&self, key: &[u8]) -> bool {
+                self.0 == key
+            }
+        }
+    }
 }
 
 use std::{
@@ -48,7 +75,7 @@ use std::{
 
 use domain::key::Key;
 use flight::{Flights, Landed, Leader, Role};
-use recovery::{Recovery, Work};
+use recovery::{Recovery, Repeat, Work};
 use shuttle::{
     future::{JoinHandle, block_on, spawn, yield_now},
     thread,
@@ -218,7 +245,7 @@ pub fn recovery(writers: usize, interrupted: bool) {
             thread::spawn(move || {
                 for key in [writer % KEYS, 0] {
                     let written = server.written[key].fetch_add(1, SeqCst) + 1;
-                    server.recovery.add(key_of(key), 0);
+                    server.recovery.add(key_of(key), Repeat::Entry(0));
                     server.check(key, written);
                     Server::resume(&server, &interrupt);
                 }
@@ -229,7 +256,7 @@ pub fn recovery(writers: usize, interrupted: bool) {
     threads.push(thread::spawn(move || {
         for key in 0..KEYS {
             // What is written but not yet added is not over.
-            let _ = reader.recovery.covers(&key_of(key));
+            let _ = reader.recovery.covers(&key_of(key), &[]);
         }
     }));
     for thread in threads {
@@ -256,7 +283,7 @@ fn key_of(key: usize) -> Key {
 impl Server {
     /// A key that is not covered has been invalidated since this write of it.
     fn check(&self, key: usize, written: u64) {
-        if !self.recovery.covers(&key_of(key)) {
+        if !self.recovery.covers(&key_of(key), &[]) {
             assert!(self.invalidated[key].load(SeqCst) >= written, "key {key} is forgotten");
         }
     }

@@ -36,6 +36,8 @@ mod options;
 mod results;
 #[path = "../ui/pass/spawned.rs"]
 mod spawned;
+#[path = "../ui/pass/tags.rs"]
+mod tags;
 #[path = "../ui/pass/traits.rs"]
 mod traits;
 #[path = "../ui/pass/writes.rs"]

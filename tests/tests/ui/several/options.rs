@@ -8,7 +8,7 @@ use cache_runtime::cached;
     version = 0,
     jitter = 2,
     skip = [pool],
-    local = "5s"
+    codec = json
 )]
 async fn get_user(id: u64) -> u64 {
     id

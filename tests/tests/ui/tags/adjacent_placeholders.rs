@@ -1,0 +1,8 @@
+use cache_runtime::cached;
+
+#[cached(ttl = "5m", key = "user:<org>:<id>", tags = ["org:<org><id>"])]
+async fn get_user(org: u64, id: u64) -> u64 {
+    org + id
+}
+
+fn main() {}
