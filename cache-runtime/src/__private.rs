@@ -82,7 +82,7 @@ pub fn ttl<T: IntoTtl>(ttl: T) -> Ttl {
 #[inline]
 #[must_use]
 pub fn key(cache: &Cache) -> KeyWriter {
-    KeyWriter::new(&cache.0.config.prefix)
+    KeyWriter::new(&cache.0.config.prefix).seeded(cache.0.seed)
 }
 
 /// Begins the key of a tag.
@@ -126,7 +126,8 @@ pub fn type_name<T: ?Sized>(key: &mut KeyWriter) {
 #[inline]
 #[must_use]
 pub fn call(cache: &Cache, site: &'static Site, key: KeyWriter, bypass: bool) -> Call {
-    Call { engine: cache.0.clone(), site, key: key.finish(), tags: Vec::new(), bypass }
+    let hash = key.hash();
+    Call { engine: cache.0.clone(), site, key: key.finish(), hash, tags: Vec::new(), bypass }
 }
 
 /// The handle of an entry.

@@ -275,7 +275,7 @@ impl CacheBuilder {
 
     /// `told`: whether all changes are made in this process.
     fn local_level(&self, told: bool) -> Arc<Local> {
-        Arc::new(Local::new(self.local_memory, &self.prefix(), self.clock.clone(), told))
+        Arc::new(Local::new(self.local_memory, self.clock.clone(), told))
     }
 
     /// Before every key: empty, or the namespace and a colon.

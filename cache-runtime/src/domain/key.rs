@@ -5,7 +5,13 @@
 //! cluster hash tag or the wire protocol. `None`, long parts and hashes use markers (`%n`, `%s`, `%h`) that
 //! escaping cannot produce, because there `%` is always followed by two hexadecimal digits.
 
-use std::{borrow::Cow, fmt, rc::Rc, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::BuildHasher as _,
+    rc::Rc,
+    sync::{Arc, LazyLock},
+};
 
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
@@ -110,7 +116,12 @@ pub struct KeyWriter {
     start: usize,
     /// Inside a part that is made of several: there `,` separates and is escaped in addition.
     nested: bool,
+    /// Of the arguments. Of the text it would take longer: what was written a moment ago cannot be read in words.
+    hash: u64,
 }
+
+/// Odd, with its bits in disorder.
+const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// One escaped bit per ASCII character: what means something to templates, globs, hash tags, the protocol or us.
 const ESCAPED: [bool; 128] = {
@@ -129,7 +140,7 @@ impl KeyWriter {
     /// A writer whose key begins with `prefix` (namespace and version), taken as it is.
     #[inline]
     pub(crate) fn new(prefix: &str) -> Self {
-        Self { text: SmallVec::from_slice(prefix.as_bytes()), stop: 0, start: 0, nested: false }
+        Self { text: SmallVec::from_slice(prefix.as_bytes()), stop: 0, start: 0, nested: false, hash: 0 }
     }
 
     /// A writer of a tag's key.
@@ -166,9 +177,29 @@ impl KeyWriter {
         Key(self.text)
     }
 
+    /// Hashes begin with this.
+    #[inline]
+    pub(crate) fn seeded(mut self, seed: u64) -> Self {
+        self.hash = seed;
+        self
+    }
+
+    /// The same for the same arguments of one function; different ones have another, most of the time.
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    #[inline]
+    fn mix(&mut self, word: u64) {
+        let product = u128::from(self.hash ^ word) * u128::from(MULTIPLIER);
+        self.hash = product as u64 ^ (product >> 64) as u64;
+    }
+
     /// Writes text, percent-escaped where a character means something else in a key.
     #[inline]
     pub fn text(&mut self, text: &str) {
+        self.mix(hash_of(text));
         let plain = |byte: u8| byte < 128 && !ESCAPED[byte as usize] && byte != self.stop;
         if !self.nested && text.bytes().all(plain) {
             self.text.extend_from_slice(text.as_bytes());
@@ -182,6 +213,20 @@ impl KeyWriter {
     pub fn integer(&mut self, integer: impl itoa::Integer) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(integer);
+        self.mix(hash_of(digits));
+        self.digits(digits);
+    }
+
+    /// The same where its bits are known.
+    #[inline]
+    fn number(&mut self, integer: impl itoa::Integer, bits: u64) {
+        self.mix(bits);
+        let mut digits = itoa::Buffer::new();
+        self.digits(digits.format(integer));
+    }
+
+    #[inline]
+    fn digits(&mut self, digits: &str) {
         if self.stop == 0 {
             self.text.extend_from_slice(digits.as_bytes());
         } else {
@@ -233,12 +278,18 @@ impl KeyWriter {
     }
 }
 
+fn hash_of(text: &str) -> u64 {
+    static HASHER: LazyLock<foldhash::fast::RandomState> =
+        LazyLock::new(foldhash::fast::RandomState::default);
+    HASHER.hash_one(text)
+}
+
 macro_rules! integers {
     ($($integer:ty)*) => {$(
         impl KeyPart for $integer {
             #[inline]
             fn write_part(&self, key: &mut KeyWriter) {
-                key.integer(*self);
+                key.number(*self, *self as u64);
             }
         }
     )*};

@@ -16,7 +16,7 @@ use super::{
     CacheValue, Context, Engine, EngineRef, Rules, Site,
     collection::{BatchShape, Collection, CollectionOf, ValueOf},
     load::{FIRST_POLL, Leased, NET, SLOWEST_POLL, Served, acquire, beside, prolong, seal},
-    lookup::{Found, Probe, judge_value, local},
+    lookup::{Found, Place, Probe, judge_value},
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
@@ -40,8 +40,16 @@ const AT_ONCE: usize = 128;
 #[derive(Debug)]
 struct Item {
     key: Key,
+    /// Of the arguments in the key.
+    hash: u64,
     /// Sorted, each once.
     tags: Vec<Key>,
+}
+
+impl Item {
+    fn place(&self) -> Place<'_> {
+        Place { key: &self.key, hash: self.hash, tags: &self.tags }
+    }
 }
 
 /// What became of one id so far.
@@ -130,11 +138,13 @@ impl<S, K> Batch<S, K> {
         let places: Vec<usize> = ids
             .iter()
             .map(|id| {
-                *known.entry(key(id).finish()).or_insert_with_key(|key| {
+                let writer = key(id);
+                let hash = writer.hash();
+                *known.entry(writer.finish()).or_insert_with_key(|key| {
                     let mut tags: Vec<Key> = tags(id).into_iter().map(KeyWriter::finish).collect();
                     tags.sort_unstable();
                     tags.dedup();
-                    items.push(Item { key: key.clone(), tags });
+                    items.push(Item { key: key.clone(), hash, tags });
                     unique.push(id.clone());
                     items.len() - 1
                 })
@@ -206,10 +216,11 @@ where
     async fn look(&mut self) {
         let (engine, site, items) = (self.engine, self.site, self.items);
         let mut wanted = Vec::new();
-        for (index, Item { key, tags }) in items.iter().enumerate() {
+        for (index, item) in items.iter().enumerate() {
+            let Item { key, tags, .. } = item;
             if flight::leads(&engine.flights, key) {
                 self.states[index] = State::Unstored(None, "recursion");
-            } else if let Some(value) = local(engine, site, key, tags) {
+            } else if let Some(value) = item.place().local(engine, site) {
                 self.done(index, value, Outcome::HitLocal);
             } else if engine.recovery.covers(key, tags) {
                 super::invalidate::resume(engine);
@@ -247,8 +258,7 @@ where
         let (engine, site, items) = (self.engine, self.site, self.items);
         let mut probes = Vec::with_capacity(wanted.len());
         for &index in wanted {
-            let Item { key, tags } = &items[index];
-            match Probe::new(engine, site, key, tags) {
+            match Probe::new(engine, site, items[index].place()) {
                 Ok(probe) => probes.push((index, probe)),
                 Err(error) => self.fail(index, &error),
             }
@@ -547,7 +557,7 @@ where
     ) -> (usize, Option<ValueOf<S>>, bool) {
         let Fill { index, leader, started, value, mut lease, sealed } = fill;
         let (engine, site) = (self.engine, self.site);
-        let Item { key, tags } = &self.items[index];
+        let Item { key, tags, .. } = &self.items[index];
         let mut good_for = started;
         let mut answered = false;
         if !out {

@@ -26,6 +26,8 @@ pub struct Call {
     pub(crate) engine: EngineRef,
     pub(crate) site: &'static Site,
     pub(crate) key: Key,
+    /// Of the arguments in the key.
+    pub(crate) hash: u64,
     /// Sorted, each once.
     pub(crate) tags: Vec<Key>,
     /// The function asked for its body.
@@ -74,8 +76,9 @@ impl Call {
     where
         S: Shape<Value: CacheValue>,
     {
-        let asker = Asker { owner: self.site.address(), at_most, tags };
-        let output = match self.engine.local.get::<S::Value>(&self.key, asker)? {
+        let Self { site, key, hash, .. } = self;
+        let asker = Asker { key, hash: *hash, owner: site.address(), at_most, tags };
+        let output = match self.engine.local.get::<S::Value>(asker)? {
             Some(value) => shape.hit(value),
             None => shape.negative()?,
         };
@@ -98,21 +101,36 @@ impl Call {
         self.site.config.load_timeout.unwrap_or(self.engine.config.load_timeout)
     }
 
-    /// READ, and what its answer is worth.
+    /// READ, and what its answer is worth. A fresh value goes into the local level, where there is one.
     pub(crate) async fn find<V: CacheValue>(&self) -> Result<Found<V>, StoreError> {
-        find(&self.engine, self.site, &self.key, &self.tags).await
+        let Self { engine, site, .. } = self;
+        let probe = Probe::new(engine, site, Place::of(self))?;
+        let reading = engine.store.read(probe.look()).await?;
+        Ok(probe.judge(engine, site, reading))
     }
 }
 
-/// What the local level holds for a function: `Some(None)` where it is known that there is none.
-pub(super) fn local<V: Clone + 'static>(
-    engine: &Engine,
-    site: &'static Site,
-    key: &Key,
-    tags: &[Key],
-) -> Option<Option<V>> {
-    let at_most = site.local_ttl(engine)?;
-    engine.local.get(key, Asker { owner: site.address(), at_most, tags: Tags::These(tags) })
+/// Where an entry is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) key: &'a Key,
+    /// Of the arguments in the key.
+    pub(super) hash: u64,
+    pub(super) tags: &'a [Key],
+}
+
+impl<'a> Place<'a> {
+    fn of(call: &'a Call) -> Self {
+        Self { key: &call.key, hash: call.hash, tags: &call.tags }
+    }
+
+    /// What the local level holds for a function: `Some(None)` where it is known that there is none.
+    pub(super) fn local<V: Clone + 'static>(self, engine: &Engine, site: &'static Site) -> Option<Option<V>> {
+        let at_most = site.local_ttl(engine)?;
+        let Self { key, hash, tags } = self;
+        let (owner, tags) = (site.address(), Tags::These(tags));
+        engine.local.get(Asker { key, hash, owner, at_most, tags })
+    }
 }
 
 /// What a look-up is worth to a caller who wants a `V`.
@@ -143,23 +161,10 @@ impl Held {
     }
 }
 
-/// READ, and what its answer is worth. A fresh value goes into the local level, where there is one.
-pub(crate) async fn find<V: CacheValue>(
-    engine: &Arc<Engine>,
-    site: &'static Site,
-    key: &Key,
-    tags: &[Key],
-) -> Result<Found<V>, StoreError> {
-    let probe = Probe::new(engine, site, key, tags)?;
-    let reading = engine.store.read(probe.look()).await?;
-    Ok(probe.judge(engine, site, reading))
-}
-
 /// A look-up on its way.
 #[derive(Debug)]
 pub(super) struct Probe<'a> {
-    key: &'a Key,
-    tags: &'a [Key],
+    place: Place<'a>,
     ticket: Option<Ticket>,
 }
 
@@ -168,20 +173,20 @@ impl<'a> Probe<'a> {
     pub(super) fn new(
         engine: &Arc<Engine>,
         site: &'static Site,
-        key: &'a Key,
-        tags: &'a [Key],
+        place: Place<'a>,
     ) -> Result<Self, StoreError> {
+        let Place { key, tags, .. } = place;
         // The ticket first: an invalidation that fails from now on voids it, one that has failed is seen below.
         let ticket = site.local_ttl(engine).and_then(|_| engine.local_ticket(key, tags));
         if engine.recovery.covers(key, tags) {
             invalidate::resume(engine);
             return Err(StoreError::Covered);
         }
-        Ok(Self { key, tags, ticket })
+        Ok(Self { place, ticket })
     }
 
     pub(super) fn look(&self) -> Look<'a> {
-        Look { key: self.key, tags: self.tags, told: self.ticket.is_some() }
+        Look { key: self.place.key, tags: self.place.tags, told: self.ticket.is_some() }
     }
 
     pub(super) fn judge<V: CacheValue>(
@@ -196,14 +201,15 @@ impl<'a> Probe<'a> {
             }
             _ => None,
         };
-        let found = judge::<V>(engine, site, self.key, reading);
+        let Place { key, hash, tags } = self.place;
+        let found = judge::<V>(engine, site, key, reading);
         let value = match &found {
             Found::Value(value, held) if held.is_fresh() => Some(value.clone()),
             Found::Negative(held) if held.is_fresh() => None,
             _ => return found,
         };
         if let (Some(ticket), Some((bytes, left))) = (self.ticket, fresh) {
-            let incoming = Incoming { key: self.key, value, bytes, left, owner: site.address() };
+            let incoming = Incoming { key, hash, tags, value, bytes, left, owner: site.address() };
             engine.local.insert(ticket, incoming);
         }
         found

@@ -41,6 +41,7 @@ pub use self::{
 };
 pub(crate) use self::{coherence::Told, lookup::Found};
 use crate::{
+    ambient,
     domain::{
         entry::Millis,
         key::Key,
@@ -79,6 +80,8 @@ pub(crate) struct Engine {
     pub(crate) config: EngineConfig,
     pub(crate) store: AnyStore,
     pub(crate) local: Arc<Local>,
+    /// Hashes of arguments begin with it: nobody outside can choose arguments that share one.
+    pub(crate) seed: u64,
     pub(crate) flights: Arc<Flights>,
     pub(crate) stats: StatsTable,
     pub(crate) recovery: Recovery,
@@ -106,6 +109,7 @@ impl Engine {
             config,
             store,
             local,
+            seed: ambient::seed(),
             flights: Arc::default(),
             stats: StatsTable::default(),
             recovery: Recovery::default(),

@@ -40,7 +40,7 @@ where
     W: Future<Output = S::Output>,
     R: FnOnce(Load<S, T, C>, F, Refreshing),
 {
-    let Call { engine, site, key, tags, bypass } = &call;
+    let Call { engine, site, key, tags, bypass, .. } = &call;
     let without = |reason| engine.bypassed(site, reason);
     if *bypass {
         without("bypass_if");

@@ -1,21 +1,27 @@
 //! The local level: values of this process, decoded, in front of the store.
 //!
 //! A value goes in only where the store tells of its changes from then on, and only if no change was told since before it
-//! was asked for. A change bumps a generation and drops the value in one step, and a value goes in together with the
-//! check of the generation that its reader had taken before it asked (rule 8 of the protocol). Tags are not looked up when
-//! they change: a value remembers the generations of its tags, and each hit compares them.
+//! was asked for (rule 8 of the protocol). Nothing is looked up when a key or a tag changes: each has a generation, which a
+//! change raises; a value remembers those that its reader had taken before he asked, and each hit compares them. What was
+//! on its way when a change was told is in that way as dead as what was there. Patterns, and losing the connection, drop
+//! values for themselves.
+//!
+//! A hit takes no lock and allocates nothing: the table is read without one, threads share the counters of nothing.
 
 use std::{
     any::Any,
-    hash::{BuildHasher as _, RandomState},
+    collections::VecDeque,
+    fmt,
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache};
+use papaya::{Equivalent, HashMap};
+use smallvec::SmallVec;
 
 use crate::{
     ambient::{Clock, Stopwatch, millis},
@@ -25,18 +31,16 @@ use crate::{
 /// How long values are served after the last proof that changes are told.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What a value costs beside its bytes and its key.
-const OVERHEAD: usize = 200;
-/// Keys share generations: a change keeps the reads of a few others that are under way from going in.
-const STRIPES: usize = 256;
-/// Tags share generations: a change drops a few others'.
-const TAGS: usize = 4_096;
+const OVERHEAD: usize = 320;
+/// Keys and tags share generations: a change also drops one in so many of the others.
+const GENERATIONS: usize = 1 << 16;
+/// So many values are looked at in passing by each that goes in, whether they are still of use.
+const SWEPT: usize = 2;
 
 /// The local level of one cache. It takes up room from the first value on.
 #[derive(Debug)]
 pub(crate) struct Local {
     capacity: u64,
-    /// The namespace and a colon, or nothing.
-    prefix: String,
     clock: Clock,
     /// Values are served until then; 0: nothing is told, and nothing served.
     alive_until: AtomicU64,
@@ -45,59 +49,115 @@ pub(crate) struct Local {
 
 #[derive(Debug)]
 struct Level {
-    values: Cache<Key, Slot, Bytes>,
-    stripes: [Mutex<Generation>; STRIPES],
-    tags: Box<[AtomicU64]>,
+    values: HashMap<Name, Slot, BuildHasherDefault<AsItIs>>,
+    generations: Box<[AtomicU32]>,
+    /// Changed by those who put in and take out, one after another.
+    queue: Mutex<Queue>,
     hasher: RandomState,
 }
 
-type Generation = u64;
-
-#[derive(Clone, Debug)]
-struct Slot {
-    weight: u64,
-    held: Arc<dyn Any + Send + Sync>,
+/// The values in the order in which they came in, each once.
+#[derive(Debug, Default)]
+struct Queue {
+    names: VecDeque<Name>,
+    bytes: u64,
+    /// Raised where values were dropped by other means than their generations.
+    epoch: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Bytes;
+/// A key, found by the hash of the arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Name {
+    hash: u64,
+    key: Key,
+}
 
-impl Weighter<Key, Slot> for Bytes {
-    fn weight(&self, _: &Key, slot: &Slot) -> u64 {
-        slot.weight
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 
-/// A value, or the knowledge that there is none.
-#[derive(Debug)]
-struct Held<V> {
-    value: Option<V>,
-    since: Millis,
-    until: Millis,
-    tags: Box<[Mark]>,
-    /// The function whose value it is; functions with tags do not share.
-    owner: usize,
+/// The same without a copy of the key.
+struct Wanted<'a> {
+    hash: u64,
+    key: &'a Key,
 }
 
-/// A tag, and its generation when the value was asked for.
-#[derive(Clone, Debug)]
+impl Hash for Wanted<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Equivalent<Name> for Wanted<'_> {
+    #[inline]
+    fn equivalent(&self, name: &Name) -> bool {
+        // Never by the hash alone: one user would be served what is another's.
+        self.hash == name.hash && *self.key == name.key
+    }
+}
+
+/// What was hashed already.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("names are hashed by their hash");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// A value, or the knowledge that there is none: an `Option<V>`.
+struct Slot {
+    value: Box<dyn Any + Send + Sync>,
+    since: Millis,
+    until: Millis,
+    marks: Marks,
+    tags: Box<[Key]>,
+    /// The function whose value it is; functions with tags do not share.
+    owner: usize,
+    bytes: u64,
+    /// Whether it was of use since it was looked at in passing.
+    used: AtomicBool,
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("until", &self.until).field("tags", &self.tags).finish_non_exhaustive()
+    }
+}
+
+/// The generations of a key and of its tags when the value was asked for.
+type Marks = SmallVec<[Mark; 3]>;
+
+#[derive(Clone, Copy, Debug)]
 struct Mark {
-    tag: Key,
-    place: usize,
-    generation: Generation,
+    place: u32,
+    generation: u32,
 }
 
 /// What was known before a value was asked for.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    stripe: usize,
-    generation: Generation,
-    tags: Box<[Mark]>,
+    marks: Marks,
+    epoch: u64,
 }
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker<'a> {
+    pub(crate) key: &'a Key,
+    /// Of the arguments that the key was made of.
+    pub(crate) hash: u64,
     /// The function, by the address of its site.
     pub(crate) owner: usize,
     /// How old a value may be in this level.
@@ -118,6 +178,8 @@ pub(crate) enum Tags<'a> {
 #[derive(Debug)]
 pub(crate) struct Incoming<'a, V> {
     pub(crate) key: &'a Key,
+    pub(crate) hash: u64,
+    pub(crate) tags: &'a [Key],
     /// `None`: there is none, which is worth remembering, too.
     pub(crate) value: Option<V>,
     /// Of the value, encoded.
@@ -129,22 +191,33 @@ pub(crate) struct Incoming<'a, V> {
 
 impl Local {
     /// At most `capacity` bytes. `told`: whether changes are told from the start and for ever, as those in this process.
-    pub(crate) fn new(capacity: u64, prefix: &str, clock: Clock, told: bool) -> Self {
+    pub(crate) fn new(capacity: u64, clock: Clock, told: bool) -> Self {
         let alive_until = AtomicU64::new(if told { Millis::MAX } else { 0 });
-        Self { capacity, prefix: prefix.to_owned(), clock, alive_until, level: OnceLock::new() }
+        Self { capacity, clock, alive_until, level: OnceLock::new() }
     }
 
     /// The value of a key: `Some(None)` where it is known that there is none.
-    pub(crate) fn get<V: Clone + 'static>(&self, key: &Key, asker: Asker<'_>) -> Option<Option<V>> {
+    #[inline]
+    pub(crate) fn get<V: Clone + 'static>(&self, asker: Asker<'_>) -> Option<Option<V>> {
         let level = self.level.get()?;
         let now = self.clock.ticks();
         if now >= self.alive_until.load(Ordering::Acquire) {
             return None;
         }
-        let slot = level.values.get(key)?;
-        let held = slot.held.downcast_ref::<Held<V>>()?;
-        let in_time = now < held.until && now.saturating_sub(held.since) < asker.at_most;
-        (in_time && level.carries(held, asker)).then(|| held.value.clone())
+        let values = level.values.pin();
+        let slot = values.get(&Wanted { hash: asker.hash, key: asker.key })?;
+        if now >= slot.until || now.saturating_sub(slot.since) >= asker.at_most || !level.stands(slot) {
+            return None;
+        }
+        if !slot.carries(asker) {
+            return None;
+        }
+        let value = slot.value.downcast_ref::<Option<V>>()?.clone();
+        // A plain load first: hits on one key do not fight for it.
+        if !slot.used.load(Ordering::Relaxed) {
+            slot.used.store(true, Ordering::Relaxed);
+        }
+        Some(value)
     }
 
     /// Taken before a value is asked for, and before anything else that decides whether it is good. `None`: nothing is
@@ -153,56 +226,54 @@ impl Local {
         if self.clock.ticks() >= self.alive_until.load(Ordering::Acquire) {
             return None;
         }
-        let level = self.level.get_or_init(|| Level::new(self.capacity));
-        let mark = |tag: &Key| {
-            let place = level.place(tag.as_bytes());
-            Mark { tag: tag.clone(), place, generation: level.tags[place].load(Ordering::Acquire) }
-        };
-        let tags = tags.iter().map(mark).collect();
-        let stripe = level.stripe(key.as_bytes());
-        let generation = *lock(&level.stripes[stripe]);
-        Some(Ticket { stripe, generation, tags })
+        let level = self.level.get_or_init(Level::new);
+        let epoch = level.lock().epoch;
+        let marks = std::iter::once(key).chain(tags).map(|name| level.mark(name.as_bytes())).collect();
+        Some(Ticket { marks, epoch })
     }
 
     /// Puts a value in, unless something was told since the ticket was taken.
     pub(crate) fn insert<V: Send + Sync + 'static>(&self, ticket: Ticket, incoming: Incoming<'_, V>) {
         let Some(level) = self.level.get() else { return };
-        let Incoming { key, value, bytes, left, owner } = incoming;
+        let Incoming { key, hash, tags, value, bytes, left, owner } = incoming;
         let since = self.clock.ticks();
-        let tags = ticket.tags.iter().map(|mark| mark.tag.as_bytes().len() + size_of::<Mark>());
-        let weight = (key.as_bytes().len() + bytes + OVERHEAD + tags.sum::<usize>()) as u64;
-        let held = Held { value, since, until: since.saturating_add(left), tags: ticket.tags, owner };
-        let slot = Slot { weight, held: Arc::new(held) };
-        let generation = lock(&level.stripes[ticket.stripe]);
-        if *generation == ticket.generation {
-            level.values.insert(key.clone(), slot);
+        let names = std::iter::once(key).chain(tags).map(|name| name.as_bytes().len() + size_of::<Key>());
+        let bytes = (bytes + size_of::<V>() + OVERHEAD + names.sum::<usize>()) as u64;
+        let slot = Slot {
+            value: Box::new(value),
+            since,
+            until: since.saturating_add(left),
+            marks: ticket.marks,
+            tags: tags.into(),
+            owner,
+            bytes,
+            used: AtomicBool::new(false),
+        };
+        if bytes <= self.capacity {
+            let name = Name { hash, key: key.clone() };
+            level.insert(name, slot, ticket.epoch, Bounds { capacity: self.capacity, now: since });
         }
     }
 
     /// A key, or a tag, has changed.
-    pub(crate) fn forget(&self, key: &[u8]) {
-        let Some(level) = self.level.get() else { return };
-        if Key::tag_name(key, &self.prefix).is_some() {
-            level.tags[level.place(key)].fetch_add(1, Ordering::AcqRel);
-            return;
+    pub(crate) fn forget(&self, name: &[u8]) {
+        if let Some(level) = self.level.get() {
+            level.generations[level.place(name)].fetch_add(1, Ordering::AcqRel);
         }
-        let mut generation = lock(&level.stripes[level.stripe(key)]);
-        *generation += 1;
-        level.values.remove(key);
     }
 
     /// All keys that match have changed.
     pub(crate) fn forget_matching(&self, pattern: &Pattern) {
-        let Some(level) = self.level.get() else { return };
-        let _all = level.bump();
-        level.values.retain(|key, _| !pattern.matches(key.as_bytes()));
+        if let Some(level) = self.level.get() {
+            level.retain(|name| !pattern.matches(name.key.as_bytes()));
+        }
     }
 
     /// Any key may have changed.
     pub(crate) fn forget_all(&self) {
-        let Some(level) = self.level.get() else { return };
-        let _all = level.bump();
-        level.values.clear();
+        if let Some(level) = self.level.get() {
+            level.retain(|_| false);
+        }
     }
 
     /// Changes are told from now on.
@@ -223,9 +294,12 @@ impl Local {
         self.forget_all();
     }
 
-    /// How many values there are, and how many bytes.
+    /// How many values there are, those included that are of no use any more, and how many bytes.
     pub(crate) fn size(&self) -> (usize, u64) {
-        self.level.get().map_or((0, 0), |level| (level.values.len(), level.values.weight()))
+        self.level.get().map_or((0, 0), |level| {
+            let queue = level.lock();
+            (queue.names.len(), queue.bytes)
+        })
     }
 
     /// Whether values are served.
@@ -234,62 +308,99 @@ impl Local {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Bounds {
+    capacity: u64,
+    now: Millis,
+}
+
+impl Slot {
+    /// Whether its tags are those of who asks.
+    #[inline]
+    fn carries(&self, asker: Asker<'_>) -> bool {
+        match asker.tags {
+            Tags::ByKey { any: false } => self.tags.is_empty(),
+            Tags::ByKey { any: true } => self.owner == asker.owner,
+            Tags::These(tags) => *tags == *self.tags,
+        }
+    }
+}
+
 impl Level {
-    fn new(capacity: u64) -> Self {
-        // Each shard has its share of the capacity; with few of them large values find room.
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(
-                usize::try_from(capacity / 1_024).unwrap_or(usize::MAX).clamp(16, 1 << 16),
-            )
-            .weight_capacity(capacity)
-            .shards(16)
-            .build();
-        let values = match options {
-            Ok(options) => Cache::with_options(
-                options,
-                Bytes,
-                DefaultHashBuilder::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
-            // Only missing options are refused, and none is.
-            Err(_) => Cache::with_weighter(1_024, capacity, Bytes),
-        };
+    fn new() -> Self {
         Self {
-            values,
-            stripes: [const { Mutex::new(0) }; STRIPES],
-            tags: (0..TAGS).map(|_| AtomicU64::new(0)).collect(),
+            values: HashMap::with_hasher(BuildHasherDefault::default()),
+            generations: (0..GENERATIONS).map(|_| AtomicU32::new(0)).collect(),
+            queue: Mutex::default(),
             hasher: RandomState::new(),
         }
     }
 
-    /// Whether the tags of a value are those of who asks, and as they were.
-    fn carries<V>(&self, held: &Held<V>, asker: Asker<'_>) -> bool {
-        let same = match asker.tags {
-            Tags::ByKey { any: false } => held.tags.is_empty(),
-            Tags::ByKey { any: true } => held.owner == asker.owner,
-            Tags::These(tags) => tags.iter().eq(held.tags.iter().map(|mark| &mark.tag)),
-        };
-        same && held.tags.iter().all(|mark| self.tags[mark.place].load(Ordering::Acquire) == mark.generation)
+    /// Whether nothing that it depends on has changed since it was asked for.
+    #[inline]
+    fn stands(&self, slot: &Slot) -> bool {
+        let stands =
+            |mark: &Mark| self.generations[mark.place as usize].load(Ordering::Acquire) == mark.generation;
+        slot.marks.iter().all(stands)
     }
 
-    /// Whoever has asked for a value puts it in no more; and nobody puts any in until the answer is dropped.
-    fn bump(&self) -> Vec<MutexGuard<'_, Generation>> {
-        let mut all: Vec<_> = self.stripes.iter().map(lock).collect();
-        all.iter_mut().for_each(|generation| **generation += 1);
-        all
+    fn insert(&self, name: Name, slot: Slot, epoch: u64, bounds: Bounds) {
+        let mut queue = self.lock();
+        if queue.epoch != epoch {
+            return;
+        }
+        let values = self.values.pin();
+        queue.bytes += slot.bytes;
+        match values.insert(name.clone(), slot) {
+            Some(before) => queue.bytes -= before.bytes,
+            None => queue.names.push_back(name),
+        }
+        // Second chance: who was of use since it was last looked at goes to the end. Nobody is looked at twice in one go.
+        let mut looked = 0;
+        let all = queue.names.len();
+        while looked < SWEPT.min(all) || queue.bytes > bounds.capacity {
+            let Some(name) = queue.names.pop_front() else { return };
+            looked += 1;
+            let Some(slot) = values.get(&name) else { continue };
+            let dead = bounds.now >= slot.until || !self.stands(slot);
+            let evicted =
+                queue.bytes > bounds.capacity && (looked > all || !slot.used.swap(false, Ordering::Relaxed));
+            if dead || evicted {
+                queue.bytes -= slot.bytes;
+                values.remove(&name);
+            } else {
+                queue.names.push_back(name);
+            }
+        }
     }
 
-    fn stripe(&self, key: &[u8]) -> usize {
-        self.hasher.hash_one(key) as usize % STRIPES
+    /// Drops values, and keeps all out that were asked for before.
+    fn retain(&self, keep: impl Fn(&Name) -> bool) {
+        let mut queue = self.lock();
+        queue.epoch += 1;
+        let values = self.values.pin();
+        let Queue { names, bytes, .. } = &mut *queue;
+        names.retain(|name| {
+            let keep = keep(name);
+            if !keep && let Some(slot) = values.remove(name) {
+                *bytes -= slot.bytes;
+            }
+            keep
+        });
     }
 
-    fn place(&self, tag: &[u8]) -> usize {
-        self.hasher.hash_one(tag) as usize % TAGS
+    fn mark(&self, name: &[u8]) -> Mark {
+        let place = self.place(name);
+        Mark { place: place as u32, generation: self.generations[place].load(Ordering::Acquire) }
     }
-}
 
-fn lock(stripe: &Mutex<Generation>) -> MutexGuard<'_, Generation> {
-    stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    fn place(&self, name: &[u8]) -> usize {
+        self.hasher.hash_one(name) as usize % GENERATIONS
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

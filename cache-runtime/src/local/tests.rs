@@ -4,11 +4,16 @@ use super::*;
 
 const OWNER: usize = 7;
 
-fn asker(tags: Tags<'_>) -> Asker<'_> {
-    Asker { owner: OWNER, at_most: 5_000, tags }
+const UNTAGGED: Tags<'_> = Tags::ByKey { any: false };
+
+fn asker<'a>(key: &'a Key, tags: Tags<'a>) -> Asker<'a> {
+    Asker { key, hash: hash(key), owner: OWNER, at_most: 5_000, tags }
 }
 
-const UNTAGGED: Asker<'_> = Asker { owner: OWNER, at_most: 5_000, tags: Tags::ByKey { any: false } };
+/// Bad on purpose: what shares a hash is told apart all the same.
+fn hash(key: &Key) -> u64 {
+    key.as_bytes().len() as u64
+}
 
 struct Level {
     local: Local,
@@ -17,7 +22,7 @@ struct Level {
 
 fn level() -> Level {
     let clock = Clock::default();
-    Level { local: Local::new(1 << 20, "", clock.clone(), true), clock }
+    Level { local: Local::new(1 << 20, clock.clone(), true), clock }
 }
 
 impl Level {
@@ -25,17 +30,22 @@ impl Level {
         self.local.ticket(&Key::raw(key), tags).expect("it is on")
     }
 
-    fn insert(&self, ticket: Ticket, key: &str, value: Option<u32>) {
-        let incoming = Incoming { key: &Key::raw(key), value, bytes: 100, left: 60_000, owner: OWNER };
+    fn insert(&self, ticket: Ticket, key: &str, tags: &[Key], value: Option<u32>) {
+        self.insert_for(ticket, key, tags, value, 60_000);
+    }
+
+    fn insert_for(&self, ticket: Ticket, key: &str, tags: &[Key], value: Option<u32>, left: Millis) {
+        let key = &Key::raw(key);
+        let incoming = Incoming { key, hash: hash(key), tags, value, bytes: 100, left, owner: OWNER };
         self.local.insert(ticket, incoming);
     }
 
     fn put(&self, key: &str, value: u32) {
-        self.insert(self.ticket(key, &[]), key, Some(value));
+        self.insert(self.ticket(key, &[]), key, &[], Some(value));
     }
 
     fn get(&self, key: &str) -> Option<Option<u32>> {
-        self.local.get::<u32>(&Key::raw(key), UNTAGGED)
+        self.local.get::<u32>(asker(&Key::raw(key), UNTAGGED))
     }
 }
 
@@ -43,9 +53,13 @@ impl Level {
 fn a_value_is_served_until_it_is_forgotten() {
     let level = level();
     level.put("a", 1);
-    level.insert(level.ticket("b", &[]), "b", None);
+    level.insert(level.ticket("b", &[]), "b", &[], None);
     assert_eq!((level.get("a"), level.get("b"), level.get("c")), (Some(Some(1)), Some(None), None));
-    assert_eq!(level.local.get::<u64>(&Key::raw("a"), UNTAGGED), None, "it is a value of another type");
+    assert_eq!(
+        level.local.get::<u64>(asker(&Key::raw("a"), UNTAGGED)),
+        None,
+        "it is a value of another type"
+    );
     level.local.forget(b"a");
     assert_eq!((level.get("a"), level.get("b")), (None, Some(None)));
 }
@@ -65,7 +79,7 @@ fn what_was_forgotten_while_it_was_asked_for_does_not_go_in() {
         let level = level();
         let ticket = level.ticket("a", &[]);
         forget(&level.local);
-        level.insert(ticket, "a", Some(1));
+        level.insert(ticket, "a", &[], Some(1));
         assert_eq!(level.get("a"), None);
         level.put("a", 2);
         assert_eq!(level.get("a"), Some(Some(2)));
@@ -77,14 +91,14 @@ fn a_value_ends_with_its_entry_and_with_the_time_of_who_asks() {
     let level = level();
     level.put("a", 1);
     level.clock.advance(Duration::from_millis(2_000));
-    let hasty = Asker { at_most: 1_000, ..UNTAGGED };
-    assert_eq!(level.local.get::<u32>(&Key::raw("a"), hasty), None);
+    let key = Key::raw("a");
+    let hasty = Asker { at_most: 1_000, ..asker(&key, UNTAGGED) };
+    assert_eq!(level.local.get::<u32>(hasty), None);
     assert_eq!(level.get("a"), Some(Some(1)));
     level.clock.advance(Duration::from_millis(3_000));
     assert_eq!(level.get("a"), None);
     let ticket = level.ticket("b", &[]);
-    let incoming = Incoming { key: &Key::raw("b"), value: Some(1_u32), bytes: 1, left: 10, owner: OWNER };
-    level.local.insert(ticket, incoming);
+    level.insert_for(ticket, "b", &[], Some(1), 10);
     level.clock.advance(Duration::from_millis(10));
     assert_eq!(level.get("b"), None);
 }
@@ -94,21 +108,22 @@ fn a_tag_takes_its_values_away_also_those_that_are_on_their_way() {
     let level = level();
     let (tag, other) = (Key::tag("", "org:1"), Key::tag("", "org:2"));
     let tags = [tag.clone()];
-    let get = |key: &str, tags: &[Key]| level.local.get::<u32>(&Key::raw(key), asker(Tags::These(tags)));
-    level.insert(level.ticket("a", &tags), "a", Some(1));
-    level.insert(level.ticket("b", &[]), "b", Some(2));
+    let get = |key: &str, tags: &[Key]| level.local.get::<u32>(asker(&Key::raw(key), Tags::These(tags)));
+    level.insert(level.ticket("a", &tags), "a", &tags, Some(1));
+    level.insert(level.ticket("b", &[]), "b", &[], Some(2));
     let on_its_way = level.ticket("c", &tags);
     assert_eq!(get("a", &tags), Some(Some(1)));
     assert_eq!(get("a", &[other]), None, "it does not carry that tag");
     assert_eq!(get("a", &[]), None, "one without tags does not know them");
-    let by_key = asker(Tags::ByKey { any: true });
-    let get_by_key = |key: &str, asker| level.local.get::<u32>(&Key::raw(key), asker);
-    assert_eq!(get_by_key("a", by_key), Some(Some(1)));
-    assert_eq!(get_by_key("a", Asker { owner: OWNER + 1, ..by_key }), None, "another function has others");
+    let key = Key::raw("a");
+    let by_key = asker(&key, Tags::ByKey { any: true });
+    assert_eq!(level.local.get::<u32>(by_key), Some(Some(1)));
+    let other = Asker { owner: OWNER + 1, ..by_key };
+    assert_eq!(level.local.get::<u32>(other), None, "another function has others");
     level.local.forget(tag.as_bytes());
-    level.insert(on_its_way, "c", Some(3));
+    level.insert(on_its_way, "c", &tags, Some(3));
     assert_eq!((get("a", &tags), get("c", &tags), get("b", &[])), (None, None, Some(Some(2))));
-    assert_eq!(get_by_key("a", by_key), None);
+    assert_eq!(level.local.get::<u32>(by_key), None);
 }
 
 #[test]
@@ -123,7 +138,7 @@ fn a_pattern_takes_away_what_matches() {
 #[test]
 fn nothing_is_served_when_nothing_was_told_for_three_seconds() {
     let clock = Clock::default();
-    let level = Level { local: Local::new(1 << 20, "", clock.clone(), false), clock };
+    let level = Level { local: Local::new(1 << 20, clock.clone(), false), clock };
     assert!(level.local.ticket(&Key::raw("a"), &[]).is_none() && !level.local.is_on());
     level.local.up();
     level.put("a", 1);
@@ -144,15 +159,62 @@ fn nothing_is_served_when_nothing_was_told_for_three_seconds() {
 }
 
 #[test]
-fn the_bound_in_bytes_holds() {
+fn the_bound_in_bytes_holds_and_what_is_of_use_stays() {
     let level = level();
+    level.put("favourite", 7);
     for number in 0..5_000 {
-        let key = format!("key:{number}");
-        let ticket = level.ticket(&key, &[]);
-        let incoming =
-            Incoming { key: &Key::raw(&key), value: Some(number), bytes: 1_000, left: 1_000, owner: OWNER };
-        level.local.insert(ticket, incoming);
+        level.put(&format!("key:{number}"), number);
+        if number % 100 == 0 {
+            assert_eq!(level.get("favourite"), Some(Some(7)), "{number}");
+        }
     }
     let (values, bytes) = level.local.size();
-    assert!(bytes <= 1 << 20 && values > 500, "{values} values of {bytes} bytes");
+    assert!(bytes <= 1 << 20 && bytes > 900_000 && values > 500, "{values} values of {bytes} bytes");
+    assert_eq!((level.get("key:0"), level.get("key:4999")), (None, Some(Some(4_999))));
+    level.local.forget_all();
+    assert_eq!(level.local.size(), (0, 0));
+}
+
+#[test]
+fn what_is_of_no_use_any_more_gives_its_room_back() {
+    let level = level();
+    (0..500).for_each(|number| level.put(&format!("old:{number}"), number));
+    level.clock.advance(Duration::from_secs(61));
+    (0..500).for_each(|number| level.put(&format!("new:{number}"), number));
+    assert_eq!(level.local.size().0, 500);
+    (0..500).for_each(|number| level.local.forget(format!("new:{number}").as_bytes()));
+    (0..500).for_each(|number| level.put(&format!("last:{number}"), number));
+    assert_eq!(level.local.size().0, 500);
+}
+
+/// A value that is replaced again and again by readers, while writers change it: none is served that is older than a
+/// change that was told before.
+#[test]
+fn no_thread_is_served_what_was_forgotten_before() {
+    let level = level();
+    let truth = AtomicU32::new(0);
+    let written = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for value in 1..=20_000 {
+                truth.store(value, Ordering::SeqCst);
+                level.local.forget(b"a");
+                written.store(value, Ordering::SeqCst);
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while written.load(Ordering::SeqCst) < 20_000 {
+                    let before = written.load(Ordering::SeqCst);
+                    match level.get("a") {
+                        Some(value) => assert!(value.unwrap_or(0) >= before, "{value:?} after {before}"),
+                        None => {
+                            let ticket = level.ticket("a", &[]);
+                            level.insert(ticket, "a", &[], Some(truth.load(Ordering::SeqCst)));
+                        }
+                    }
+                }
+            });
+        }
+    });
 }
