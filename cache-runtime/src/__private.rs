@@ -130,6 +130,24 @@ pub fn call(cache: &Cache, site: &'static Site, key: KeyWriter, bypass: bool) ->
     Call { engine: cache.0.clone(), site, key: key.finish(), hash, tags: Vec::new(), bypass }
 }
 
+/// What this process holds of a call's result, before anything is moved.
+#[inline]
+pub fn local<S>(
+    cache: &Cache,
+    site: &'static Site,
+    key: &KeyWriter,
+    bypass: bool,
+    shape: S,
+) -> Option<S::Output>
+where
+    S: Shape<Value: CacheValue>,
+{
+    if bypass {
+        return None;
+    }
+    crate::engine::local(&cache.0, site, key, shape)
+}
+
 /// The handle of an entry.
 #[must_use]
 pub fn entry<R>(

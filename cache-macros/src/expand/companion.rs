@@ -301,7 +301,12 @@ fn entry(
     let receiver = self_parameter(plan);
     let arguments: Vec<_> = indices.iter().map(|index| &plan.arguments[*index].ident).collect();
     let (rules, cache_name) = (entry_rules(plan, paths), local("__cache"));
-    let key = quote!(#key #key_turbofish (&#cache_name, #(#arguments),*));
+    let writer = local("__key");
+    let key = quote!({
+        let mut #writer = #private::key(&#cache_name);
+        #key #key_turbofish (&mut #writer, #(#arguments),*);
+        #writer
+    });
     let tags = match plan.tags.is_empty() {
         true => quote!(::std::vec::Vec::new()),
         false => quote!(#tags #key_turbofish (&#cache_name, #(#arguments),*)),
@@ -398,15 +403,10 @@ pub(super) fn key_generics(plan: &Plan) -> Generics {
 fn key(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
     let key = plan.key.as_ref()?;
     let private = paths.private();
-    let (cache, writer) = (local("__cache"), local("__key"));
+    let writer = local("__key");
     let pieces = pieces(plan, paths, key, &writer, None, plan.version);
-    let output = quote!(#private::KeyWriter);
-    let value = quote!({
-        let mut #writer = #private::key(#cache);
-        #pieces
-        #writer
-    });
-    Some(writer_of(plan, paths, name, &output, &value))
+    let parameter = quote!(mut #writer: &mut #private::KeyWriter);
+    Some(writer_of(plan, name, &parameter, &quote!(()), &pieces))
 }
 
 /// Writes the tags, likewise.
@@ -417,24 +417,24 @@ fn tags(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
     let private = paths.private();
     let output = quote!(::std::vec::Vec<#private::KeyWriter>);
     let value = wrapper::tags(plan, paths, &local("__cache").to_token_stream());
-    Some(writer_of(plan, paths, name, &output, &value))
+    let cache = local("__cache");
+    let parameter = quote!(#cache: &#private::Cache);
+    Some(writer_of(plan, name, &parameter, &output, &value))
 }
 
 /// A function of the arguments that the key and the tags use.
 fn writer_of(
     plan: &Plan,
-    paths: &Paths<'_>,
     name: &Ident,
+    first: &TokenStream,
     output: &TokenStream,
     value: &TokenStream,
 ) -> TokenStream {
-    let private = paths.private();
     let indices = needed(plan);
     let parameters = parameters(plan, &indices);
     let generics = key_generics(plan);
     let where_clause = &generics.where_clause;
     let bindings = bindings(plan, indices.iter().copied());
-    let cache = local("__cache");
     let receiver = self_parameter(plan);
     let cfgs = cfgs(plan);
     quote! {
@@ -442,7 +442,7 @@ fn writer_of(
         #[doc(hidden)]
         #[inline]
         #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
-        fn #name #generics (#receiver #cache: &#private::Cache, #(#parameters),*) -> #output #where_clause {
+        fn #name #generics (#receiver #first, #(#parameters),*) -> #output #where_clause {
             #(#bindings)*
             #value
         }

@@ -100,7 +100,7 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             let [shape_here, launch_here] = ["__cache_shape", "__cache_launch"].map(|name| shown(name, span));
             let [body_name, call_name, launch_name] = ["__body", "__call", "__launch"].map(local);
             // The body is made before a name of ours is in scope.
-            let local_hit = (plan.policy.local != Some(None)).then(|| local_hit(span));
+            let local_hit = (plan.policy.local != Some(None)).then(|| local_hit(paths, span));
             let tagged = own_tags(plan, paths).map(|tags| {
                 quote! {
                     #[allow(unused_qualifications)]
@@ -120,16 +120,19 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 let #launch_here = #launch_name;
                 #launch_here.read(#call_name, #shape_here, #rules_name, #body_name).await
             };
+            // The key is looked up where it was written: to move what was written a moment ago takes as long as a look-up.
             quote! {
                 #start
+                let mut #key_name = #private::key(&#cache_name);
                 #[allow(unused_qualifications)]
-                let (#key_name, #bypass_name) = {
+                let #bypass_name = {
                     #(#patterns)*
                     #bypass
-                    (#key, #bypass_name)
+                    #key
+                    #bypass_name
                 };
-                let #call_name = #private::call(&#cache_name, #site_name, #key_name, #bypass_name);
                 #local_hit
+                let #call_name = #private::call(&#cache_name, #site_name, #key_name, #bypass_name);
                 #tagged
                 #rules
                 #body
@@ -141,7 +144,11 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 ["__write", "__tags", "__targets", "__output"].map(local);
             let output = &plan.output;
             let own = match &key {
-                Some(key) => quote!(::core::option::Option::Some(#key)),
+                Some(key) => quote!(::core::option::Option::Some({
+                    let mut #key_name = #private::key(&#cache_name);
+                    #key
+                    #key_name
+                })),
                 None => quote!(::core::option::Option::None),
             };
             let targets = early_targets(plan, paths);
@@ -264,24 +271,16 @@ fn shown(name: &str, span: Span) -> Ident {
     Ident::new(name, span)
 }
 
-/// The writer with the function's own key.
+/// Writes the function's own key into `__key`.
 fn own_key(plan: &Plan, paths: &Paths<'_>, key: &KeyPlan) -> TokenStream {
-    let (cache, private) = (local("__cache"), paths.private());
+    let writer = local("__key");
     let arguments = companion::needed(plan);
     let arguments = arguments.iter().map(|index| &plan.arguments[*index].ident);
     let turbofish = turbofish(&key_generics(plan));
     match &plan.companion {
-        Companion::Type(name) => quote!(<#name>::__key #turbofish (&#cache, #(&#arguments),*)),
-        Companion::Methods { key, .. } => quote!(self.#key #turbofish (&#cache, #(&#arguments),*)),
-        Companion::None => {
-            let writer = local("__key");
-            let pieces = pieces(plan, paths, key, &writer, None, plan.version);
-            quote!({
-                let mut #writer = #private::key(&#cache);
-                #pieces
-                #writer
-            })
-        }
+        Companion::Type(name) => quote!(<#name>::__key #turbofish (&mut #writer, #(&#arguments),*);),
+        Companion::Methods { key, .. } => quote!(self.#key #turbofish (&mut #writer, #(&#arguments),*);),
+        Companion::None => pieces(plan, paths, key, &writer, None, plan.version),
     }
 }
 
@@ -331,10 +330,11 @@ fn list(elements: impl Iterator<Item = TokenStream>) -> TokenStream {
 
 /// What the process holds is the result at once, before anything is moved. `span`: where a result that cannot be cached
 /// is shown, once for this and for the read.
-fn local_hit(span: Span) -> TokenStream {
-    let [call, shape, hit] = ["__call", "__shape", "__hit"].map(local);
-    let shape_here = shown("__cache_shape", span);
-    let found = quote_spanned!(span=> #call.local(#shape_here));
+fn local_hit(paths: &Paths<'_>, span: Span) -> TokenStream {
+    let [cache, site, key, bypass, shape, hit] =
+        ["__cache", "__site", "__key", "__bypass", "__shape", "__hit"].map(local);
+    let (shape_here, private) = (shown("__cache_shape", span), paths.private_at(span));
+    let found = quote_spanned!(span=> #private::local(&#cache, #site, &#key, #bypass, #shape_here));
     quote! {
         let #shape_here = #shape;
         if let ::core::option::Option::Some(#hit) = #found {

@@ -109,7 +109,7 @@ pub trait KeyPart {
 /// Where the parts of a key are written, escaped. Made by the attribute; seen by hand-written [`KeyPart`]s.
 #[derive(Debug)]
 pub struct KeyWriter {
-    text: SmallVec<[u8; 64]>,
+    text: Text,
     /// A byte that separates this part from the next one in the template, escaped in addition; 0 if `:` does.
     stop: u8,
     /// Where this part began.
@@ -118,6 +118,69 @@ pub struct KeyWriter {
     nested: bool,
     /// Of the arguments. Of the text it would take longer: what was written a moment ago cannot be read in words.
     hash: u64,
+}
+
+/// Text that grows: on the stack as long as it is short. A `SmallVec` is moved in pieces where it is made, and to read in
+/// words what was written in bytes a moment ago takes as long as a look-up.
+#[derive(Debug)]
+struct Text {
+    short: [u8; SHORT],
+    length: usize,
+    /// All of it, where it is not short.
+    long: Vec<u8>,
+}
+
+const SHORT: usize = 64;
+
+impl Default for Text {
+    #[inline]
+    fn default() -> Self {
+        Self { short: [0; SHORT], length: 0, long: Vec::new() }
+    }
+}
+
+impl Text {
+    #[inline]
+    fn extend(&mut self, bytes: &[u8]) {
+        match self.short.get_mut(self.length..self.length + bytes.len()) {
+            Some(free) if self.long.is_empty() => {
+                free.copy_from_slice(bytes);
+                self.length += bytes.len();
+            }
+            _ => self.extend_long(bytes),
+        }
+    }
+
+    #[cold]
+    fn extend_long(&mut self, bytes: &[u8]) {
+        if self.long.is_empty() {
+            self.long.reserve(2 * SHORT + bytes.len());
+            self.long.extend_from_slice(&self.short[..self.length]);
+        }
+        self.long.extend_from_slice(bytes);
+    }
+
+    /// Replaces all from a place on.
+    fn replace(&mut self, from: usize, bytes: &[u8]) {
+        if self.long.is_empty() {
+            self.length = from;
+        } else {
+            self.long.truncate(from);
+            if from == 0 {
+                self.length = 0;
+            }
+        }
+        self.extend(bytes);
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        if self.long.is_empty() { &self.short[..self.length] } else { &self.long }
+    }
 }
 
 /// Odd, with its bits in disorder.
@@ -140,7 +203,11 @@ impl KeyWriter {
     /// A writer whose key begins with `prefix` (namespace and version), taken as it is.
     #[inline]
     pub(crate) fn new(prefix: &str) -> Self {
-        Self { text: SmallVec::from_slice(prefix.as_bytes()), stop: 0, start: 0, nested: false, hash: 0 }
+        let mut writer = Self { text: Text::default(), stop: 0, start: 0, nested: false, hash: 0 };
+        if !prefix.is_empty() {
+            writer.literal(prefix);
+        }
+        writer
     }
 
     /// A writer of a tag's key.
@@ -153,7 +220,7 @@ impl KeyWriter {
     /// Adds literal text of a template, as it is.
     #[inline]
     pub(crate) fn literal(&mut self, text: &str) {
-        self.text.extend_from_slice(text.as_bytes());
+        self.text.extend(text.as_bytes());
     }
 
     /// Begins a part. `stop` is the first byte of the literal behind it (0: `:`, or the end of the key).
@@ -174,7 +241,12 @@ impl KeyWriter {
 
     #[inline]
     pub(crate) fn finish(self) -> Key {
-        Key(self.text)
+        Key(SmallVec::from_slice(&self.text))
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text
     }
 
     /// Hashes begin with this.
@@ -202,7 +274,7 @@ impl KeyWriter {
         self.mix(hash_of(text));
         let plain = |byte: u8| byte < 128 && !ESCAPED[byte as usize] && byte != self.stop;
         if !self.nested && text.bytes().all(plain) {
-            self.text.extend_from_slice(text.as_bytes());
+            self.text.extend(text.as_bytes());
         } else {
             self.escape(text);
         }
@@ -228,7 +300,7 @@ impl KeyWriter {
     #[inline]
     fn digits(&mut self, digits: &str) {
         if self.stop == 0 {
-            self.text.extend_from_slice(digits.as_bytes());
+            self.text.extend(digits.as_bytes());
         } else {
             self.text(digits);
         }
@@ -241,7 +313,7 @@ impl KeyWriter {
         let outer = std::mem::replace(&mut self.nested, true);
         element.write_part(self);
         self.nested = outer;
-        self.text.push(b',');
+        self.text.extend(b",");
     }
 
     #[cold]
@@ -256,12 +328,12 @@ impl KeyWriter {
             let mut bytes = [0; 4];
             let bytes = character.encode_utf8(&mut bytes).as_bytes();
             if !escaped {
-                self.text.extend_from_slice(bytes);
+                self.text.extend(bytes);
                 continue;
             }
             for byte in bytes {
                 let digit = |nibble: u8| b"0123456789ABCDEF"[usize::from(nibble)];
-                self.text.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+                self.text.extend(&[b'%', digit(byte >> 4), digit(byte & 15)]);
             }
         }
     }
@@ -269,11 +341,10 @@ impl KeyWriter {
     #[cold]
     fn shorten(&mut self, start: usize) {
         let hash = Sha256::digest(&self.text[start..]);
-        self.text.truncate(start);
-        self.text.extend_from_slice(b"%h");
+        self.text.replace(start, b"%h");
         for byte in hash {
             let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-            self.text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            self.text.extend(&[digit(byte >> 4), digit(byte & 15)]);
         }
     }
 }
@@ -347,7 +418,9 @@ impl<P: KeyPart> KeyPart for Option<P> {
         let start = key.text.len();
         part.write_part(key);
         if matches!(key.text.get(start..start + 2), Some(b"%n" | b"%s")) {
-            key.text.insert_from_slice(start, b"%s");
+            let part = key.text[start..].to_vec();
+            key.text.replace(start, b"%s");
+            key.text.extend(&part);
         }
     }
 }

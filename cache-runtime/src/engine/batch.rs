@@ -157,11 +157,11 @@ impl<S, K> Batch<S, K> {
         run.look().await;
         run.acquire().await;
         if let Err(failed) = run.load(&unique, &mut body).await {
-            return failed.unwrap_or(body(ids)).await;
+            return failed.unwrap_or(|| body(ids)).await;
         }
         run.wait().await;
         if let Err(failed) = run.load(&unique, &mut body).await {
-            return failed.unwrap_or(body(ids)).await;
+            return failed.unwrap_or(|| body(ids)).await;
         }
         let values: Vec<Option<ValueOf<S>>> = run.states.into_iter().map(State::value).collect();
         let values = places.into_iter().map(|place| values[place].clone()).collect();
@@ -174,12 +174,10 @@ struct Failed<O>(Option<O>);
 
 impl<O> Failed<O> {
     /// The failure, or what running the body for all ids gives, as if there were no cache.
-    fn unwrap_or<F: Future<Output = O>>(self, otherwise: F) -> impl Future<Output = O> {
-        async {
-            match self.0 {
-                Some(failure) => failure,
-                None => otherwise.await,
-            }
+    async fn unwrap_or<F: Future<Output = O>>(self, otherwise: impl FnOnce() -> F) -> O {
+        match self.0 {
+            Some(failure) => failure,
+            None => otherwise().await,
         }
     }
 }
@@ -221,7 +219,8 @@ where
             if flight::leads(&engine.flights, key) {
                 self.states[index] = State::Unstored(None, "recursion");
             } else if let Some(value) = item.place().local(engine, site) {
-                self.done(index, value, Outcome::HitLocal);
+                engine.count_local(site);
+                self.states[index] = State::Done(value);
             } else if engine.recovery.covers(key, tags) {
                 super::invalidate::resume(engine);
                 self.states[index] = State::Unstored(None, "recovery");

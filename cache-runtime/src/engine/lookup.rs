@@ -10,13 +10,12 @@ use crate::{
     ambient,
     codec::{self, envelope::Body},
     domain::{
-        entry::{Millis, Seen, Token, Value},
+        entry::{Seen, Token, Value},
         key::{Key, KeyWriter},
         policy::{Age, Usable},
     },
     error::StoreError,
     local::{Asker, Incoming, Tags, Ticket},
-    metrics::Outcome,
     store::{Look, Lookup, Reading, Store as _},
 };
 
@@ -44,52 +43,17 @@ impl Call {
         self
     }
 
-    /// What the local level holds, before anything else is done for this call.
-    #[inline]
-    pub fn local<S>(&self, shape: S) -> Option<S::Output>
-    where
-        S: Shape<Value: CacheValue>,
-    {
-        let at_most = self.local_ttl()?;
-        let config = &self.site.config;
-        if self.bypass || !(config.tags.is_empty() || config.tags_in_key) {
-            return None;
-        }
-        self.local_value(shape, at_most, Tags::ByKey { any: !config.tags.is_empty() })
-    }
-
-    /// The same where that has to wait for the tags.
+    /// What the local level holds, where that has to wait for the tags.
     pub(super) fn local_by_tags<S>(&self, shape: S) -> Option<S::Output>
     where
         S: Shape<Value: CacheValue>,
     {
-        let at_most = self.local_ttl()?;
         let config = &self.site.config;
         if config.tags.is_empty() || config.tags_in_key {
             return None;
         }
-        self.local_value(shape, at_most, Tags::These(&self.tags))
-    }
-
-    #[inline]
-    fn local_value<S>(&self, shape: S, at_most: Millis, tags: Tags<'_>) -> Option<S::Output>
-    where
-        S: Shape<Value: CacheValue>,
-    {
-        let Self { site, key, hash, .. } = self;
-        let asker = Asker { key, hash: *hash, owner: site.address(), at_most, tags };
-        let output = match self.engine.local.get::<S::Value>(asker)? {
-            Some(value) => shape.hit(value),
-            None => shape.negative()?,
-        };
-        self.engine.count(self.site, Outcome::HitLocal);
-        Some(output)
-    }
-
-    /// How long values may be in the local level; `None`: they are not put there.
-    #[inline]
-    fn local_ttl(&self) -> Option<Millis> {
-        self.site.local_ttl(&self.engine)
+        let value = Place::of(self).local(&self.engine, self.site)?;
+        hit(&self.engine, self.site, shape, value)
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -108,6 +72,32 @@ impl Call {
         let reading = engine.store.read(probe.look()).await?;
         Ok(probe.judge(engine, site, reading))
     }
+}
+
+/// What the local level holds, before anything else is done for a call.
+#[inline]
+pub(crate) fn local<S>(engine: &Engine, site: &'static Site, key: &KeyWriter, shape: S) -> Option<S::Output>
+where
+    S: Shape<Value: CacheValue>,
+{
+    let at_most = site.local_ttl(engine)?;
+    let config = &site.config;
+    if !(config.tags.is_empty() || config.tags_in_key) {
+        return None;
+    }
+    let tags = Tags::ByKey { any: !config.tags.is_empty() };
+    let asker = Asker { key: key.as_bytes(), hash: key.hash(), owner: site.address(), at_most, tags };
+    hit(engine, site, shape, engine.local.get::<S::Value>(asker)?)
+}
+
+#[inline]
+fn hit<S: Shape>(engine: &Engine, site: &Site, shape: S, value: Option<S::Value>) -> Option<S::Output> {
+    let output = match value {
+        Some(value) => shape.hit(value),
+        None => shape.negative()?,
+    };
+    engine.count_local(site);
+    Some(output)
 }
 
 /// Where an entry is.
@@ -129,7 +119,7 @@ impl<'a> Place<'a> {
         let at_most = site.local_ttl(engine)?;
         let Self { key, hash, tags } = self;
         let (owner, tags) = (site.address(), Tags::These(tags));
-        engine.local.get(Asker { key, hash, owner, at_most, tags })
+        engine.local.get(Asker { key: key.as_bytes(), hash, owner, at_most, tags })
     }
 }
 
@@ -177,7 +167,10 @@ impl<'a> Probe<'a> {
     ) -> Result<Self, StoreError> {
         let Place { key, tags, .. } = place;
         // The ticket first: an invalidation that fails from now on voids it, one that has failed is seen below.
-        let ticket = site.local_ttl(engine).and_then(|_| engine.local_ticket(key, tags));
+        let ticket = site.local_ttl(engine).and_then(|_| {
+            engine.tell_local_hits(site);
+            engine.local_ticket(key, tags)
+        });
         if engine.recovery.covers(key, tags) {
             invalidate::resume(engine);
             return Err(StoreError::Covered);

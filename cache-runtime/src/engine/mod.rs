@@ -39,7 +39,10 @@ pub use self::{
     site::{LocalTtl, Rules, Site, SiteConfig},
     write::Write,
 };
-pub(crate) use self::{coherence::Told, lookup::Found};
+pub(crate) use self::{
+    coherence::Told,
+    lookup::{Found, local},
+};
 use crate::{
     ambient,
     domain::{
@@ -137,6 +140,20 @@ impl Engine {
     fn count(&self, site: &Site, outcome: Outcome) {
         self.stats(site).count(outcome);
         site.emitter.request(site.labels(), outcome);
+    }
+
+    /// A hit in the process: a recorder of metrics would cost several times as much, so it is told later, by calls of the
+    /// same function that go on to the store.
+    #[inline]
+    fn count_local(&self, site: &Site) {
+        self.stats(site).count(Outcome::HitLocal);
+    }
+
+    fn tell_local_hits(&self, site: &Site) {
+        let hits = self.stats(site).untold();
+        if hits > 0 {
+            site.emitter.requests(site.labels(), Outcome::HitLocal, hits);
+        }
     }
 
     /// The body runs without the cache.

@@ -81,7 +81,7 @@ impl Hash for Name {
 /// The same without a copy of the key.
 struct Wanted<'a> {
     hash: u64,
-    key: &'a Key,
+    key: &'a [u8],
 }
 
 impl Hash for Wanted<'_> {
@@ -94,7 +94,7 @@ impl Equivalent<Name> for Wanted<'_> {
     #[inline]
     fn equivalent(&self, name: &Name) -> bool {
         // Never by the hash alone: one user would be served what is another's.
-        self.hash == name.hash && *self.key == name.key
+        self.hash == name.hash && *self.key == *name.key.as_bytes()
     }
 }
 
@@ -155,7 +155,7 @@ pub(crate) struct Ticket {
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker<'a> {
-    pub(crate) key: &'a Key,
+    pub(crate) key: &'a [u8],
     /// Of the arguments that the key was made of.
     pub(crate) hash: u64,
     /// The function, by the address of its site.

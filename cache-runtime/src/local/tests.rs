@@ -7,7 +7,7 @@ const OWNER: usize = 7;
 const UNTAGGED: Tags<'_> = Tags::ByKey { any: false };
 
 fn asker<'a>(key: &'a Key, tags: Tags<'a>) -> Asker<'a> {
-    Asker { key, hash: hash(key), owner: OWNER, at_most: 5_000, tags }
+    Asker { key: key.as_bytes(), hash: hash(key), owner: OWNER, at_most: 5_000, tags }
 }
 
 /// Bad on purpose: what shares a hash is told apart all the same.

@@ -77,8 +77,12 @@ impl Emitter {
     }
 
     pub(crate) fn request(&self, labels: Labels, outcome: Outcome) {
+        self.requests(labels, outcome, 1);
+    }
+
+    pub(crate) fn requests(&self, labels: Labels, outcome: Outcome, number: u64) {
         let key = &self.keys(labels).requests[outcome.index()];
-        with_recorder(|recorder| recorder.register_counter(key, &METADATA).increment(1));
+        with_recorder(|recorder| recorder.register_counter(key, &METADATA).increment(number));
     }
 
     pub(crate) fn bypass(&self, labels: Labels, reason: &'static str) {

@@ -85,6 +85,8 @@ struct Shard([AtomicU64; Outcome::ALL.len()]);
 pub(crate) struct Stats {
     labels: OnceLock<Labels>,
     outcomes: [Shard; OWN + 1],
+    /// How many hits in the process the recorder of metrics knows of.
+    told: AtomicU64,
     pub(crate) decode_failures: AtomicU64,
     pub(crate) loads_failed: AtomicU64,
 }
@@ -100,6 +102,12 @@ impl Stats {
         } else {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many hits in the process there were since this was asked for the last time.
+    pub(crate) fn untold(&self) -> u64 {
+        let hits = self.get(Outcome::HitLocal);
+        hits.saturating_sub(self.told.fetch_max(hits, Ordering::Relaxed))
     }
 
     pub(crate) fn get(&self, outcome: Outcome) -> u64 {

@@ -121,12 +121,12 @@ impl Lanes {
     }
 
     /// One lane on which the server tells `listener` of the changes of what is read. It is connected to at first use.
-    pub(crate) fn tracked(config: LanesConfig, listener: Arc<dyn Listener>) -> Result<Self, RedisError> {
+    pub(crate) fn tracked(config: LanesConfig, listener: &Arc<dyn Listener>) -> Result<Self, RedisError> {
         Self::with(LanesConfig { lanes: 1, ..config }, Some(listener))
     }
 
-    fn with(config: LanesConfig, listener: Option<Arc<dyn Listener>>) -> Result<Self, RedisError> {
-        let info = match &listener {
+    fn with(config: LanesConfig, listener: Option<&Arc<dyn Listener>>) -> Result<Self, RedisError> {
+        let info = match listener {
             Some(_) => tracked::resp3(config.redis.info.clone()),
             None => config.redis.info.clone(),
         };
@@ -148,7 +148,7 @@ impl Lanes {
             .max_lifetime(None)
             .idle_timeout(None)
             .build_unchecked(connector);
-        let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new(listener.clone()))).collect();
+        let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new(listener.cloned()))).collect();
         Ok(Self {
             config,
             pool,

@@ -87,7 +87,7 @@ impl RedisStore {
             Coherence::Tracking => told,
             Coherence::Channel => woken,
         };
-        let tracked = Lanes::tracked(lanes.clone(), tracked)?;
+        let tracked = Lanes::tracked(lanes.clone(), &tracked)?;
         let lanes = Lanes::new(lanes)?;
         Ok(Self { lanes, tracked, channel, coherence, wakeups, clock, steps: &scripts::FENCED })
     }
