@@ -37,6 +37,7 @@ use proc_macro::TokenStream;
 /// | `jitter` | `0.1` | share of the TTL that is taken off at random; default 0.1 |
 /// | `cache_if` | <code>\|user\| ..</code> | stores only values for which this is true |
 /// | `bypass_if` | expression | runs the body without the cache where this is true; a write still invalidates |
+/// | `batch`, `each` | `"id in ids"` | reads many entries at once: `ids` is the argument that lists them, `<id>` in `key` one of them |
 /// | `stale_while_revalidate` | `"30s"` | how long past its TTL a value is still served at once, while one caller in the fleet loads the next in the background (RFC 5861) |
 /// | `stale_if_error` | `"1h"` | how long past its TTL a value is served instead of an `Err`; the load is not tried again for a second |
 /// | `early_refresh` | `1.0`, `false` | beta of XFetch: near its end a value is refreshed in the background, the likelier the longer its load takes; default 1.0 where the load can be detached |
@@ -57,6 +58,19 @@ use proc_macro::TokenStream;
 /// `Entry` of these arguments, `get_user::uncached(42)` the body itself. An inherent method `find` with a written
 /// visibility has `self.find_entry(&42)` and `self.find_uncached(42)`. An associated function without `self` takes
 /// `companion = false`, and so does a function beside a module or a type of its name (or `companion = user_cache`).
+///
+/// # Batches
+/// ```
+/// # use std::collections::HashMap;
+/// # use cache_runtime::cached;
+/// #[cached(batch, ttl = "5m", key = "user:<id>", each = "id in ids")]
+/// async fn get_users(ids: &[u64]) -> Result<HashMap<u64, String>, std::io::Error> {
+///     Ok(ids.iter().map(|id| (*id, format!("user {id}"))).collect()) // with the ids that missed
+/// }
+/// ```
+/// The ids come as `&[K]`, `&Vec<K>` or `Vec<K>`, the values go as `HashMap<K, V>`, `BTreeMap<K, V>` or `Vec<Option<V>>`
+/// in the order of the ids, plain or in a `Result`. The entries are those of a `get_user(id)` with the same key and the
+/// same value. The body may run twice, so arguments that it takes by value are cloned. A batch has no `entry(..)`.
 ///
 /// # Loads that go on without their caller
 /// A load is polled by the caller who began it, in his task, with his task-locals and his span. When he goes away and the

@@ -126,6 +126,24 @@ mod bare {
     }
 
     #[::cache_runtime::cached(
+        batch,
+        ttl = "5m",
+        key = "batch:<a>:<name>:<T>:<id>",
+        each = "id in ids",
+        tags = ["bare:<id>", "bare:<b>"],
+        cache_if = |value| *value > 0,
+        bypass_if = false
+    )]
+    pub(crate) async fn batch<T: ::core::marker::Send>(
+        ids: &[u64],
+        (a, b): (u64, u64),
+        name: Text,
+    ) -> Fallible<::std::collections::BTreeMap<u64, u64>> {
+        let _ = (a, b, name);
+        ::core::result::Result::Ok(super::ticks(ids))
+    }
+
+    #[::cache_runtime::cached(
         ttl = "5m",
         key = "saved:<id>",
         tags = ["bare:<id>"],
@@ -169,6 +187,26 @@ mod bare {
         }
     }
 
+    pub(crate) trait Load {
+        fn load(
+            &self,
+            ids: ::std::vec::Vec<u64>,
+            name: Text,
+        ) -> impl ::core::future::Future<Output = ::std::collections::BTreeMap<u64, u64>> + ::core::marker::Send;
+    }
+
+    impl Load for Service {
+        #[::cache_runtime::cached(batch, ttl = "5m", key = "load:<name>:<id>", each = "id in ids")]
+        async fn load(
+            &self,
+            ids: ::std::vec::Vec<u64>,
+            mut name: Text,
+        ) -> ::std::collections::BTreeMap<u64, u64> {
+            ::std::string::String::clear(&mut name);
+            super::ticks(&ids)
+        }
+    }
+
     pub(crate) trait Find {
         fn find(&self, id: u64) -> impl ::core::future::Future<Output = u64> + ::core::marker::Send;
     }
@@ -202,15 +240,22 @@ mod bare {
     }
 }
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use bare::{Boxed as _, Find as _};
+use bare::{Boxed as _, Find as _, Load as _};
 use cache_runtime::Cache;
 
 /// A number that was never returned before.
 fn tick() -> u64 {
     static TICKS: AtomicU64 = AtomicU64::new(1);
     TICKS.fetch_add(1, Ordering::Relaxed)
+}
+
+fn ticks(ids: &[u64]) -> BTreeMap<u64, u64> {
+    ids.iter().map(|id| (*id, tick())).collect()
 }
 
 #[tokio::test]
@@ -239,7 +284,13 @@ async fn expansions_need_no_prelude_and_do_not_mind_shadows() {
             assert_eq!(bare::tagged::entry::<u8>(&(3, 4), &"a".to_owned()).peek().await, Some(tagged));
             assert_eq!(bare::untag(3).await, 3);
             assert_ne!(bare::tagged::<u8>((3, 4), "a".to_owned()).await, tagged);
+            let batch = bare::batch::<u8>(&[1, 2], (3, 4), "a".to_owned()).await;
+            assert_eq!(bare::batch::<u8>(&[1, 2], (3, 4), "a".to_owned()).await, batch);
             let service = bare::Service;
+            assert_eq!(
+                service.load(vec![1], "a".to_owned()).await,
+                service.load(vec![1], "a".to_owned()).await
+            );
             assert_eq!(service.method(both()).await, service.method(both()).await);
             assert_eq!(service.method_entry(&both()).key().to_string(), "method:1,One,");
             assert_eq!(service.call(both()).await, service.call(both()).await);

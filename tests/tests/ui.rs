@@ -5,6 +5,7 @@
 fn mistakes_are_compile_errors() {
     let cases = trybuild::TestCases::new();
     for kind in [
+        "batch",
         "companion",
         "derive",
         "item",

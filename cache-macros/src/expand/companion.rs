@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{
-    Attribute, Expr, FnArg, GenericParam, Generics, Ident, Meta, Pat, Signature, Token, Type, TypeParamBound,
-    WherePredicate, punctuated::Punctuated,
+    Attribute, Expr, FnArg, GenericParam, Generics, Ident, Meta, Pat, PatType, Signature, Token, Type,
+    TypeParamBound, WherePredicate, punctuated::Punctuated,
 };
 
 use super::{
@@ -290,7 +290,7 @@ fn entry(
     tags: &TokenStream,
     name: &Ident,
 ) -> Option<TokenStream> {
-    plan.key.as_ref()?;
+    plan.key.as_ref().filter(|_| plan.batch.is_none())?;
     let private = paths.private();
     let indices = needed(plan);
     let parameters = parameters(plan, &indices);
@@ -401,7 +401,7 @@ pub(super) fn key_generics(plan: &Plan) -> Generics {
 
 /// Writes the key: the one place where its parts are checked.
 fn key(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
-    let key = plan.key.as_ref()?;
+    let key = plan.key.as_ref().filter(|_| plan.batch.is_none())?;
     let private = paths.private();
     let writer = local("__key");
     let pieces = pieces(plan, paths, key, &writer, None, plan.version);
@@ -411,7 +411,7 @@ fn key(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
 
 /// Writes the tags, likewise.
 fn tags(plan: &Plan, paths: &Paths<'_>, name: &Ident) -> Option<TokenStream> {
-    if plan.tags.is_empty() {
+    if plan.tags.is_empty() || plan.batch.is_some() {
         return None;
     }
     let private = paths.private();
@@ -484,7 +484,7 @@ fn inline(plan: &Plan) -> TokenStream {
 /// The signature of the wrapper: patterns and `mut` make place for names.
 pub(super) fn wrapper_signature(plan: &Plan) -> Signature {
     let mut signature = plan.function.signature.clone();
-    if matches!(plan.companion, Companion::None) && plan.form == Form::AsyncFn {
+    if matches!(plan.companion, Companion::None) && plan.form == Form::AsyncFn && plan.batch.is_none() {
         rename(plan, &mut signature, true);
     } else {
         rename(plan, &mut signature, false);
@@ -513,17 +513,21 @@ fn rename(plan: &Plan, signature: &mut Signature, keep_mut: bool) {
     }
 }
 
+/// The arguments as they were written, `self` left out.
+pub(super) fn typed(plan: &Plan) -> impl Iterator<Item = (&PatType, &Argument)> {
+    let typed = plan.function.signature.inputs.iter().filter_map(|input| match input {
+        FnArg::Receiver(_) => None,
+        FnArg::Typed(typed) => Some(typed),
+    });
+    typed.zip(&plan.arguments)
+}
+
 /// `let (a, b) = __cache_arg0;` in front of an inline body.
 fn moved_bindings(plan: &Plan) -> Vec<TokenStream> {
     if !matches!(plan.companion, Companion::None) {
         return Vec::new();
     }
-    let typed = plan.function.signature.inputs.iter().filter_map(|input| match input {
-        FnArg::Receiver(_) => None,
-        FnArg::Typed(typed) => Some(typed),
-    });
-    typed
-        .zip(&plan.arguments)
+    typed(plan)
         .filter(|(typed, _)| !matches!(&*typed.pat, Pat::Ident(simple) if is_name(simple)))
         .map(|(typed, argument)| {
             let (pattern, ident) = (&typed.pat, &argument.ident);

@@ -8,6 +8,7 @@ use super::paths::{Paths, at, local};
 use crate::{
     model::{
         Plan,
+        batch::Batch,
         function::{Argument, first_type},
         key::{KeyPlan, Piece, Root},
     },
@@ -95,19 +96,16 @@ fn part(
         Root::Argument(index) => {
             let Argument { ident, ty, .. } = &plan.arguments[*index];
             if path.is_empty() {
-                let private = paths.private_at(ty.span());
-                let ty = borrowed(ty);
-                let ident = at(ident.to_token_stream(), ty.span());
-                return match &ty {
-                    Type::ImplTrait(_) => {
-                        quote_spanned!(ty.span()=> #private::KeyPart::write_part(&#ident, &mut #writer);)
-                    }
-                    _ => {
-                        quote_spanned!(ty.span()=> <#ty as #private::KeyPart>::write_part(&#ident, &mut #writer);)
-                    }
-                };
+                return whole(paths, ident, ty, writer);
             }
             ident.to_token_stream()
+        }
+        Root::Element => {
+            let Some(Batch { element, element_type, .. }) = &plan.batch else { return TokenStream::new() };
+            if path.is_empty() {
+                return whole(paths, element, element_type, writer);
+            }
+            element.to_token_stream()
         }
         Root::Bound(_, name) => quote!(#name),
         Root::SelfValue => quote!(self),
@@ -140,6 +138,19 @@ fn part(
     });
     let (private, writer) = (paths.private_at(span), at(writer.to_token_stream(), span));
     quote_spanned!(span=> #private::KeyPart::write_part(&#value #(#steps)*, &mut #writer);)
+}
+
+/// The whole of an argument.
+fn whole(paths: &Paths<'_>, ident: &Ident, ty: &Type, writer: &Ident) -> TokenStream {
+    let private = paths.private_at(ty.span());
+    let ty = borrowed(ty);
+    let ident = at(ident.to_token_stream(), ty.span());
+    match &ty {
+        Type::ImplTrait(_) => {
+            quote_spanned!(ty.span()=> #private::KeyPart::write_part(&#ident, &mut #writer);)
+        }
+        _ => quote_spanned!(ty.span()=> <#ty as #private::KeyPart>::write_part(&#ident, &mut #writer);),
+    }
 }
 
 /// `let (a, b) = &__cache_arg0;` for the patterns among some arguments.

@@ -1,5 +1,6 @@
 //! Plan to tokens: cannot fail.
 
+mod batch;
 mod companion;
 mod key;
 mod paths;

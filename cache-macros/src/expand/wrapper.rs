@@ -10,6 +10,7 @@ use syn::{
 };
 
 use super::{
+    batch,
     companion::{self, body, key_generics, turbofish},
     key::{bindings, pieces},
     paths::{Paths, at, local, local_at},
@@ -77,7 +78,6 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         }
     };
     let shape = shape(plan, &private);
-    let key = plan.key.as_ref().map(|key| own_key(plan, paths, key));
     let bypass = match &plan.bypass_if {
         Some(bypass_if) => {
             let bypass_name = local_at("__bypass", bypass_if.span());
@@ -91,8 +91,23 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         let #site_name: &'static #private::Site = #site;
         let #shape_name = #shape;
     };
+    if let Some(batch) = &plan.batch {
+        let call = batch::call(plan, paths, batch);
+        return quote! {
+            let #cache_name = #cache;
+            let #site_name: &'static #private::Site = #site;
+            #[allow(unused_qualifications)]
+            let #bypass_name = {
+                #(#patterns)*
+                #bypass
+                #bypass_name
+            };
+            #call
+        };
+    }
+    let key = plan.key.as_ref().map(|key| own_key(plan, paths, key));
     let body = body(plan);
-    let rules = rules(plan, paths);
+    let rules = rules(plan, paths, "rules");
     // The span lets a result that cannot be cached be shown on its own tokens.
     let span = output::value(&plan.output).span();
     match &plan.mode {
@@ -267,7 +282,7 @@ fn detached(plan: &Plan, private: &TokenStream) -> TokenStream {
 }
 
 /// A name as if the user had written it at `span`: what is wrong with it is shown once, and there.
-fn shown(name: &str, span: Span) -> Ident {
+pub(super) fn shown(name: &str, span: Span) -> Ident {
     Ident::new(name, span)
 }
 
@@ -422,7 +437,9 @@ fn site_options(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
 /// The result, where a static can name it: no parameter, and nothing of an `impl` around the function.
 fn registered_output(plan: &Plan) -> Option<&Type> {
     let signature = &plan.function.signature;
-    let in_impl = signature.receiver().is_some() || matches!(plan.companion, Companion::None);
+    // Of a batch the values have a type, the result is another one.
+    let in_impl =
+        signature.receiver().is_some() || matches!(plan.companion, Companion::None) || plan.batch.is_some();
     let tokens = plan.output.to_token_stream();
     let lifetimes = tokens.to_string().contains('\'');
     let generic = signature.generics.params.iter().any(|parameter| match parameter {
@@ -474,9 +491,10 @@ pub(super) fn shape(plan: &Plan, private: &TokenStream) -> TokenStream {
 }
 
 /// `let __rules = ..;`
-fn rules(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
+pub(super) fn rules(plan: &Plan, paths: &Paths<'_>, of: &str) -> TokenStream {
     let [rules, shape, ttl_name] = ["__rules", "__shape", "__ttl"].map(local);
     let private = paths.private();
+    let of = Ident::new(of, Span::call_site());
     let cache_if = cache_if(plan);
     match &plan.policy.ttl {
         // Before the body, which may consume what the expression mentions.
@@ -485,14 +503,14 @@ fn rules(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             quote! {
                 #[allow(unused_qualifications)]
                 let #ttl_name = #ttl;
-                let #rules = #private::rules(#shape, move |_| #ttl_name, #cache_if);
+                let #rules = #private::#of(#shape, move |_| #ttl_name, #cache_if);
             }
         }
         _ => {
             let ttl = ttl_rule(plan, paths);
             quote! {
                 #[allow(unused_qualifications)]
-                let #rules = #private::rules(#shape, #ttl, #cache_if);
+                let #rules = #private::#of(#shape, #ttl, #cache_if);
             }
         }
     }

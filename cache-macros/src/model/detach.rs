@@ -5,6 +5,7 @@ use quote::ToTokens as _;
 use syn::{GenericParam, Generics, Ident, ReceiverKind, ReturnType, Type, TypeParamBound, WherePredicate};
 
 use super::{
+    batch::is_batch,
     function::{Argument, Companion, mentions},
     mode::{Mode, find},
     policy::TtlPlan,
@@ -42,7 +43,8 @@ impl Detach {
         companion: &Companion,
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        if !matches!(mode, Some(Mode::Read)) {
+        // The body of a batch belongs to its caller.
+        if !matches!(mode, Some(Mode::Read)) || is_batch(options) {
             return Self::No;
         }
         let detach = options.detach.as_ref();

@@ -6,7 +6,10 @@ use proc_macro2::Span;
 use quote::ToTokens as _;
 use syn::{GenericParam, Ident, Signature, Type, ext::IdentExt as _};
 
-use super::function::{Argument, mentions};
+use super::{
+    batch::{Batch, Element},
+    function::{Argument, mentions},
+};
 use crate::{
     diag::Diagnostics,
     parse::{
@@ -46,6 +49,7 @@ pub(crate) struct KeyPlan {
     unknown: usize,
     /// A placeholder may be in a pattern that nobody can see.
     pub(crate) searched: bool,
+    is_tag: bool,
 }
 
 #[derive(Clone)]
@@ -69,6 +73,8 @@ pub(crate) enum Root {
     SelfValue,
     Type(Ident),
     Const(Ident),
+    /// One of the list of a batch.
+    Element,
     /// The result, in targets only.
     Return,
 }
@@ -79,9 +85,10 @@ impl KeyPlan {
         template: &Template,
         function: &Function,
         arguments: &[Argument],
+        element: Option<Element<'_>>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        Self::with(template, function, arguments, Use::Key, diagnostics)
+        Self::with(template, function, arguments, element, Use::Key, diagnostics)
     }
 
     /// Of one of the `tags`.
@@ -89,9 +96,10 @@ impl KeyPlan {
         template: &Template,
         function: &Function,
         arguments: &[Argument],
+        element: Option<Element<'_>>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        Self::with(template, function, arguments, Use::Tag, diagnostics)
+        Self::with(template, function, arguments, element, Use::Tag, diagnostics)
     }
 
     /// Of a string target, or of a tag that is one: it may use the result.
@@ -101,19 +109,21 @@ impl KeyPlan {
         arguments: &[Argument],
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        Self::with(template, function, arguments, Use::Target, diagnostics)
+        Self::with(template, function, arguments, None, Use::Target, diagnostics)
     }
 
     fn with(
         template: &Template,
         function: &Function,
         arguments: &[Argument],
+        element: Option<Element<'_>>,
         purpose: Use,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let template_text = template.literal.value();
         let (pieces, meant) = (Vec::new(), BTreeSet::new());
-        let mut plan = Self { template: template_text, pieces, meant, unknown: 0, searched: false };
+        let is_tag = purpose == Use::Tag;
+        let mut plan = Self { template: template_text, pieces, meant, unknown: 0, searched: false, is_tag };
         for (at, segment) in template.segments.iter().enumerate() {
             match segment {
                 Segment::Literal(literal) => plan.pieces.push(Piece::Literal(literal.clone())),
@@ -135,7 +145,7 @@ impl KeyPlan {
                         }
                     };
                     let Some(root) =
-                        plan.root(placeholder, template, function, arguments, purpose, diagnostics)
+                        plan.root(placeholder, template, function, arguments, element, purpose, diagnostics)
                     else {
                         continue;
                     };
@@ -167,7 +177,7 @@ impl KeyPlan {
         self.roots()
             .filter_map(|root| match root {
                 Root::Argument(index) | Root::Bound(index, _) => Some(*index),
-                Root::SelfValue | Root::Type(_) | Root::Const(_) | Root::Return => None,
+                Root::SelfValue | Root::Type(_) | Root::Const(_) | Root::Element | Root::Return => None,
             })
             .collect()
     }
@@ -195,6 +205,34 @@ impl KeyPlan {
         };
         let in_key = parts(key);
         parts(self).iter().all(|part| in_key.contains(part))
+    }
+
+    /// What stands for one of the list of a batch is in the key, and the list itself is not.
+    pub(crate) fn check_batch(
+        &self,
+        template: &Template,
+        batch: &Batch,
+        list: &Ident,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let element = &batch.element;
+        if self.arguments().contains(&batch.list) {
+            diagnostics.error(
+                template.span(),
+                format!("`<{list}>` is the whole list, and each entry is of one of them"),
+                format!("write `<{element}>`"),
+            );
+        } else if !self.is_tag
+            && self.unknown == 0
+            && self.meant.is_empty()
+            && !self.roots().any(|root| *root == Root::Element)
+        {
+            diagnostics.error(
+                template.span(),
+                format!("`<{element}>` is not in `key`, so the entries of a batch would share one"),
+                format!("add `<{element}>` to `key`"),
+            );
+        }
     }
 
     /// Each argument of a function that reads is in the key, or skipped: a forgotten one serves one caller's answer to
@@ -276,12 +314,14 @@ impl KeyPlan {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all that a placeholder can mean")]
     fn root(
         &mut self,
         placeholder: &Placeholder,
         template: &Template,
         function: &Function,
         arguments: &[Argument],
+        element: Option<Element<'_>>,
         purpose: Use,
         diagnostics: &mut Diagnostics,
     ) -> Option<Root> {
@@ -314,6 +354,7 @@ impl KeyPlan {
             "self" if signature.receiver().is_some() => {
                 ("`<self>` is the whole object".to_owned(), "name a field: `<self.tenant>`".to_owned())
             }
+            _ if element.is_some_and(|element| element.is(name)) => return Some(Root::Element),
             "return" if purpose == Use::Target => return Some(Root::Return),
             "return" => (
                 match purpose {
@@ -322,6 +363,8 @@ impl KeyPlan {
                 },
                 "use arguments; only targets in `invalidates` can use `<return.id>`".to_owned(),
             ),
+            // Nobody could read what one of the list is called.
+            _ if matches!(element, Some(Element(None))) => return Some(Root::Element),
             _ if arguments.iter().any(|argument| argument.hidden) => {
                 self.searched = true;
                 return None;
@@ -331,8 +374,13 @@ impl KeyPlan {
                     Some(index) => drop(self.meant.insert(index)),
                     None => self.unknown += 1,
                 }
-                let names: Vec<String> =
-                    arguments.iter().flat_map(|argument| &argument.names).map(ToString::to_string).collect();
+                let names = arguments.iter().flat_map(|argument| &argument.names);
+                let names: Vec<String> = element
+                    .and_then(|element| element.0)
+                    .into_iter()
+                    .chain(names)
+                    .map(ToString::to_string)
+                    .collect();
                 let otherwise = || match names.is_empty() {
                     true => format!("`{}` has no arguments: remove it", signature.ident),
                     false => {
@@ -418,4 +466,39 @@ pub(crate) fn skipped(
         skipped.insert(*index);
     }
     skipped
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+    use syn::LitStr;
+
+    use super::*;
+    use crate::model::function;
+
+    #[test]
+    fn tags_follow_from_the_key_where_all_their_parts_are_in_it() {
+        let function: Function = syn::parse_quote!(
+            async fn find<T>(&self, id: u64, user: User, (a, b): (u8, u8)) -> u64 {}
+        );
+        let arguments = function::arguments(&function.signature, None);
+        let plan = |text: &str| {
+            let mut diagnostics = Diagnostics::default();
+            let literal = LitStr::new(text, Span::call_site());
+            let template = Template::parse(&literal, "tags", &mut diagnostics).expect("a template");
+            KeyPlan::of_tag(&template, &function, &arguments, None, &mut diagnostics)
+        };
+        let check = |tag: &str, key: &str, expected: bool| {
+            assert_eq!(plan(tag).follows_from(&plan(key)), expected, "{tag} of {key}");
+        };
+        check("all", "user:<id>", true);
+        check("user:<id>", "user:<id>", true);
+        check("org:<user.org>", "user:<user.org>:<user.id>", true);
+        check("org:<user.org>", "user:<user.id>", false);
+        check("org:<user.org>", "user:<user>", false);
+        check("<a>:<T>:<self.org>", "<self.org>:<b>:<a>:<T>", true);
+        check("<a>", "<b>", false);
+        check("<T>", "<id>", false);
+        check("<self.org>", "<self.id>", false);
+    }
 }

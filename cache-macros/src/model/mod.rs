@@ -1,5 +1,6 @@
 //! Raw values to a plan: every rule lives here, and a plan is always valid.
 
+pub(crate) mod batch;
 pub(crate) mod detach;
 pub(crate) mod function;
 pub(crate) mod key;
@@ -12,6 +13,7 @@ use quote::ToTokens as _;
 use syn::{Expr, Ident, Path, Type};
 
 use self::{
+    batch::{Batch, Element, is_batch},
     detach::Detach,
     function::{Argument, Companion, Form, mentions},
     key::KeyPlan,
@@ -35,6 +37,7 @@ pub(crate) struct Plan {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) key: Option<KeyPlan>,
     pub(crate) tags: Vec<KeyPlan>,
+    pub(crate) batch: Option<Batch>,
     pub(crate) policy: PolicyPlan,
     pub(crate) mode: Mode,
     pub(crate) targets: Vec<TargetPlan>,
@@ -60,19 +63,37 @@ impl Plan {
         let output = checked.as_ref().map(|(_, output)| output);
         mode::check_transactions(&arguments, diagnostics);
         let mode = Mode::new(&function, &options, &arguments, output, written, diagnostics);
-        let key =
-            options.key.as_ref().map(|key| KeyPlan::new(&key.value, &function, &arguments, diagnostics));
+        let batch = Batch::new(&options, &function, &arguments, diagnostics);
+        let element = Element::new(&options);
+        let key = options.key.as_ref();
+        let key = key.map(|key| KeyPlan::new(&key.value, &function, &arguments, element, diagnostics));
         let tags = options.tags.iter().flat_map(|tags| &tags.value);
-        let tags: Vec<_> = tags.map(|tag| KeyPlan::of_tag(tag, &function, &arguments, diagnostics)).collect();
-        let skipped = key::skipped(&options, &marked, &function, &arguments, key.as_ref(), diagnostics);
-        if let (Some(key), Some(Mode::Read), false) = (&key, &mode, options.broken.contains(&"skip")) {
+        let tags: Vec<_> =
+            tags.map(|tag| KeyPlan::of_tag(tag, &function, &arguments, element, diagnostics)).collect();
+        let mut skipped = key::skipped(&options, &marked, &function, &arguments, key.as_ref(), diagnostics);
+        if let Some(batch) = &batch {
+            skipped.insert(batch.list);
+            let list = &arguments[batch.list].ident;
+            let templates = options.key.iter().map(|key| &key.value);
+            let templates = templates.chain(options.tags.iter().flat_map(|tags| &tags.value));
+            for (plan, template) in key.iter().chain(&tags).zip(templates) {
+                plan.check_batch(template, batch, list, diagnostics);
+            }
+        }
+        // Where the list of a batch is not known it would be the one that is missing.
+        let list_unknown = element.is_some() && batch.is_none();
+        if let (Some(key), Some(Mode::Read), false) =
+            (&key, &mode, options.broken.contains(&"skip") || list_unknown)
+        {
             key.check_coverage(&function.signature.ident, &arguments, &skipped, diagnostics);
         }
         if let (Some(key), Some(output)) = (&key, output) {
-            key.check_type_parameters(&function.signature, output, diagnostics);
+            let value = if batch.is_some() { batch::value(output).unwrap_or(output) } else { output };
+            key.check_type_parameters(&function.signature, value, diagnostics);
         }
         let policy = PolicyPlan::new(&options, diagnostics);
         if let (Some(Mode::Read | Mode::WriteThrough { value: None }), Some(output)) = (&mode, output) {
+            let output = if is_batch(&options) { batch::value(output).unwrap_or(output) } else { output };
             output::check(&function.signature.ident, output, diagnostics);
         }
         let targets = mode::targets(&options, &function, &arguments, diagnostics);
@@ -87,8 +108,10 @@ impl Plan {
             &companion,
             diagnostics,
         );
-        detach::check_kind(&options, mode.as_ref(), diagnostics);
-        mode::check_fences(&options, mode.as_ref(), diagnostics);
+        if !is_batch(&options) {
+            detach::check_kind(&options, mode.as_ref(), diagnostics);
+            mode::check_fences(&options, mode.as_ref(), diagnostics);
+        }
         match (diagnostics.is_empty(), checked, mode, function.body.clone()) {
             (true, Some((form, output)), Some(mode), Some(body)) => Ok(Self {
                 function,
@@ -99,6 +122,7 @@ impl Plan {
                 arguments,
                 key,
                 tags,
+                batch,
                 policy,
                 mode,
                 targets,

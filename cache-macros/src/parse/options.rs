@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) detach: Option<Spanned<bool>>,
     pub(crate) settle: Option<Spanned<Duration>>,
     pub(crate) strict: Option<Spanned<bool>>,
+    pub(crate) batch: Option<Spanned<bool>>,
+    pub(crate) each: Option<Spanned<Each>>,
     pub(crate) runtime: Option<Path>,
     /// Options whose value was wrong: they count as given.
     pub(crate) broken: Vec<&'static str>,
@@ -51,7 +53,13 @@ pub(crate) struct Options {
     unclear: bool,
 }
 
-const KNOWN: [&str; 23] = [
+/// `each = "id in ids"`
+pub(crate) struct Each {
+    pub(crate) element: Ident,
+    pub(crate) list: Ident,
+}
+
+const KNOWN: [&str; 25] = [
     "key",
     "ttl",
     "skip",
@@ -75,10 +83,12 @@ const KNOWN: [&str; 23] = [
     "strict",
     "tags",
     "local",
+    "batch",
+    "each",
 ];
 
 /// In the design, and not built yet.
-const LATER: [&str; 4] = ["batch", "each", "name", "codec"];
+const LATER: [&str; 2] = ["name", "codec"];
 
 impl Options {
     pub(crate) fn parse(tokens: proc_macro2::TokenStream, diagnostics: &mut Diagnostics) -> Self {
@@ -143,6 +153,7 @@ impl Options {
         };
         let text = name.to_string();
         let known = KNOWN.iter().copied().find(|known| *known == text);
+        let is_flag = text == "batch" && !input.peek(Token![=]);
         let value: Option<Expr> = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             if input.is_empty() || input.peek(Token![,]) {
@@ -160,6 +171,10 @@ impl Options {
             let message = format!("`=` is missing after `{text}`\nhelp: write `{text} = {example}`");
             return Err(syn::Error::new(input.span(), message));
         };
+        if text == "each" && !matches!(value, Some(Expr::Lit(_)) | None) {
+            // `id in ids` without quotes is one mistake.
+            skip_to_comma(input)?;
+        }
         if LATER.contains(&text.as_str()) {
             diagnostics.error(name.span(), format!("`{text}` is not there yet"), format!("remove `{text}`"));
             return Ok(());
@@ -178,6 +193,10 @@ impl Options {
             return Ok(());
         }
         given.push(name.clone());
+        if is_flag && value.is_none() {
+            self.batch = Some(Spanned::new(true, name.span()));
+            return Ok(());
+        }
         let Some(value) = value else {
             let help = format!("write `{text} = {}`", example(known));
             diagnostics.error(name.span(), format!("`{text}` has no value"), help);
@@ -231,6 +250,8 @@ impl Options {
             }
             "tags" => self.tags = Some(Spanned::new(tags(value, diagnostics)?, span)),
             "local" => self.local = Some(Spanned::new(local(value, diagnostics)?, span)),
+            "batch" => self.batch = Some(Spanned::new(flag(value, name, diagnostics)?, span)),
+            "each" => self.each = Some(Spanned::new(each(value, diagnostics)?, span)),
             "jitter" => self.jitter = Some(Spanned::new(jitter(value, diagnostics)?, span)),
             "version" => self.version = Some(Spanned::new(version(value, diagnostics)?, span)),
             "companion" => self.companion = Some(Spanned::new(companion(value, diagnostics)?, span)),
@@ -297,7 +318,8 @@ fn example(option: &str) -> &'static str {
         "settle" => "\"500ms\"",
         "tags" => "[\"org:<org>\"]",
         "local" => "\"5s\"",
-        "detach" | "strict" => "true",
+        "each" => "\"id in ids\"",
+        "detach" | "strict" | "batch" => "true",
         _ => "..",
     }
 }
@@ -344,6 +366,24 @@ fn tags(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Template>> {
     };
     let found: Vec<Option<Template>> = list.elems.iter().map(tag).collect();
     found.into_iter().collect()
+}
+
+/// `id in ids`
+fn each(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Each> {
+    let literal = string(value, "each", "id in ids", diagnostics)?;
+    let names = literal.parse_with(|input: ParseStream<'_>| {
+        let element = input.parse()?;
+        input.parse::<Token![in]>()?;
+        Ok(Each { element, list: input.parse()? })
+    });
+    if names.is_err() {
+        diagnostics.error(
+            literal.span(),
+            "`each` is not of the form `id in ids`",
+            "name one of the list, and the argument that is the list: `each = \"id in ids\"`",
+        );
+    }
+    names.ok()
 }
 
 /// A duration in words, or `false`.

@@ -20,6 +20,8 @@ use cache_runtime::Cache;
 mod arguments;
 #[path = "../ui/pass/attributes.rs"]
 mod attributes;
+#[path = "../ui/pass/batches.rs"]
+mod batches;
 #[path = "../ui/pass/bodies.rs"]
 mod bodies;
 #[path = "../ui/pass/companions.rs"]

@@ -3,7 +3,6 @@ use cache_runtime::cached;
 #[cached(
     ttl = "STANDARD",
     key = "user:<id>",
-    each = "id in ids",
     name = "user",
     codec = json,
 )]

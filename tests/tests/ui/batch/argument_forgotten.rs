@@ -1,0 +1,11 @@
+use std::collections::HashMap;
+
+use cache_runtime::cached;
+
+#[cached(batch, ttl = "5m", key = "user:<id>", each = "id in ids")]
+async fn get_users(tenant: &str, ids: &[u64]) -> HashMap<u64, u64> {
+    let _ = tenant;
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use std::collections::{HashMap, HashSet};
+
+use cache_runtime::cached;
+
+#[cached(batch, ttl = "5m", key = "user:<id>", each = "id in ids")]
+async fn get_users(ids: HashSet<u64>) -> HashMap<u64, u64> {
+    ids.into_iter().map(|id| (id, id)).collect()
+}
+
+fn main() {}
