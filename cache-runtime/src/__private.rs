@@ -9,9 +9,8 @@ pub use crate::{
     Entry, KeyPart, KeyWriter, Ttl, TtlClass,
     engine::Target,
     engine::{
-        Attached, Batch, BatchShape, CacheValue, Call, Collection, CollectionOf, Detached, Fallible,
-        FallibleBatch, FallibleOptional, LocalTtl, Optional, Plain, PlainBatch, Rules, Shape, Site,
-        SiteConfig, ValueOf, View, Write,
+        Attached, Batch, BatchResult, BatchShape, CacheValue, Call, Detached, Fallible, FallibleOptional,
+        LocalTtl, Opened, Optional, Plain, Rules, Shape, Site, SiteConfig, UnfitShape, View, Write,
     },
     entry::EntryRules,
     registry::Registration,
@@ -478,40 +477,87 @@ impl<T> ProbePlain for Probe<T> {
     }
 }
 
-/// Finds the shape of a batch's result by its type: `(&&&BatchProbe::<R>::new()).shape()`.
+/// Finds the shape of a batch: `(&&BatchProbe::<R, _>::of(&ids)).shape()`.
 #[derive(Debug)]
-pub struct BatchProbe<R>(PhantomData<fn() -> R>);
+pub struct BatchProbe<R, K>(PhantomData<fn() -> (R, K)>);
 
-impl<R> BatchProbe<R> {
-    /// A probe for `R`.
+impl<R, K> BatchProbe<R, K> {
+    /// Of these ids.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "a default would be one more item in every expansion")]
-    pub const fn new() -> Self {
+    pub const fn of(_: &[K]) -> Self {
         Self(PhantomData)
     }
 }
 
-probes! {
-    /// `Result<C, E>`, `E: Clone`
-    BatchProbeFallibleShared: &&BatchProbe<Result<C, E>> => FallibleBatch::SHARED<C, E: Clone + Send + Sync + 'static>;
-    /// `Result<C, E>`
-    BatchProbeFallible: &BatchProbe<Result<C, E>> => FallibleBatch::NEW<C, E>;
-    /// Everything else.
-    BatchProbePlain: BatchProbe<C> => PlainBatch::NEW<C>;
+/// What a batch can return.
+pub trait BatchProbeFit {
+    /// The shape.
+    type Shape;
+    /// The shape.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<R: BatchResult<K>, K> BatchProbeFit for &BatchProbe<R, K> {
+    type Shape = R::Shape;
+
+    fn shape(&self) -> R::Shape {
+        R::Shape::NEW
+    }
+}
+
+/// What it cannot: [`batch_result`] says so, and nothing else does.
+pub trait BatchProbeUnfit {
+    /// The shape.
+    type Shape;
+    /// The shape.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<R, K> BatchProbeUnfit for BatchProbe<R, K> {
+    type Shape = UnfitShape<R, K>;
+
+    fn shape(&self) -> UnfitShape<R, K> {
+        UnfitShape::NEW
+    }
+}
+
+/// Compiles where a batch can return this.
+pub const fn batch_result<R: BatchResult<K>, K>(_: &BatchProbe<R, K>) {}
+
+/// The ids, owned.
+pub fn batch_ids<S: BatchShape>(shape: S, ids: &[S::Id]) -> Vec<S::Id> {
+    ids.iter().map(|id| shape.copy(id)).collect()
 }
 
 /// Rules of the right types for a batch.
 pub fn batch_rules<S, T, C>(_: S, ttl: T, cache_if: C) -> Rules<T, C>
 where
     S: BatchShape,
-    T: Fn(&ValueOf<S>) -> Ttl,
-    C: Fn(&ValueOf<S>) -> bool,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
 {
     Rules::new(ttl, cache_if)
 }
 
-/// One call of a batch.
-#[must_use]
-pub fn batch<S, K>(cache: &Cache, site: &'static Site, shape: S, ids: Vec<K>, bypass: bool) -> Batch<S, K> {
-    Batch { engine: cache.0.clone(), site, shape, ids, bypass }
+/// Calls a function that reads many entries.
+#[expect(clippy::too_many_arguments, reason = "what an expansion knows, and four closures")]
+pub fn batch<S, T, C, B, F>(
+    cache: &Cache,
+    site: &'static Site,
+    shape: S,
+    ids: Vec<S::Id>,
+    bypass: bool,
+    key: impl Fn(&S::Id) -> KeyWriter,
+    tags: impl Fn(&S::Id) -> Vec<KeyWriter>,
+    rules: Rules<T, C>,
+    body: B,
+) -> impl Future<Output = S::Output>
+where
+    S: BatchShape<Value: CacheValue>,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
+    B: FnMut(Vec<S::Id>) -> F,
+    F: Future<Output = S::Output>,
+{
+    Batch { engine: cache.0.clone(), site, shape, ids, bypass }.call(key, tags, rules, body)
 }

@@ -14,7 +14,7 @@ use futures_util::future::{join, join_all};
 
 use super::{
     CacheValue, Context, Engine, EngineRef, Rules, Site,
-    collection::{BatchShape, Collection, CollectionOf, ValueOf},
+    collection::{BatchShape, Opened},
     load::{FIRST_POLL, Leased, NET, SLOWEST_POLL, Served, acquire, beside, prolong, seal},
     lookup::{Found, Place, Probe, judge_value},
 };
@@ -73,15 +73,15 @@ enum State<V> {
 }
 
 /// One call of a batch.
-pub struct Batch<S, K> {
+pub struct Batch<S: BatchShape> {
     pub(crate) engine: EngineRef,
     pub(crate) site: &'static Site,
     pub(crate) shape: S,
-    pub(crate) ids: Vec<K>,
+    pub(crate) ids: Vec<S::Id>,
     pub(crate) bypass: bool,
 }
 
-impl<S, K> std::fmt::Debug for Batch<S, K> {
+impl<S: BatchShape> std::fmt::Debug for Batch<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Batch({} of {})", self.ids.len(), self.site.labels().function)
     }
@@ -94,12 +94,15 @@ struct Run<'a, S: BatchShape, T, C> {
     shape: S,
     rules: &'a Rules<T, C>,
     items: &'a [Item],
-    states: Vec<State<ValueOf<S>>>,
+    states: Vec<State<S::Value>>,
     /// The versions of the tags before the load.
     versions: HashMap<&'a Key, Token>,
 }
 
-impl<S, K> Batch<S, K> {
+impl<S> Batch<S>
+where
+    S: BatchShape<Value: CacheValue>,
+{
     /// Calls the function. `body` is asked once, or twice where others did not bring what they had begun to load; each id
     /// is given to it once.
     ///
@@ -110,22 +113,20 @@ impl<S, K> Batch<S, K> {
     /// As a call for each id.
     pub async fn call<T, C, B, F>(
         self,
-        key: impl Fn(&K) -> KeyWriter,
-        tags: impl Fn(&K) -> Vec<KeyWriter>,
+        key: impl Fn(&S::Id) -> KeyWriter,
+        tags: impl Fn(&S::Id) -> Vec<KeyWriter>,
         rules: Rules<T, C>,
         mut body: B,
     ) -> S::Output
     where
-        K: Clone,
-        S: BatchShape<Collection: CollectionOf<K, Value: CacheValue>>,
-        T: Fn(&ValueOf<S>) -> Ttl,
-        C: Fn(&ValueOf<S>) -> bool,
-        B: FnMut(Vec<K>) -> F,
+        T: Fn(&S::Value) -> Ttl,
+        C: Fn(&S::Value) -> bool,
+        B: FnMut(Vec<S::Id>) -> F,
         F: Future<Output = S::Output>,
     {
         let Self { engine, site, shape, ids, bypass } = self;
         if ids.is_empty() {
-            return shape.wrap(CollectionOf::gather(&ids, Vec::new()));
+            return shape.close(ids, Vec::new());
         }
         if bypass {
             ids.iter().for_each(|_| engine.bypassed(site, "bypass_if"));
@@ -145,7 +146,7 @@ impl<S, K> Batch<S, K> {
                     tags.sort_unstable();
                     tags.dedup();
                     items.push(Item { key: key.clone(), hash, tags });
-                    unique.push(id.clone());
+                    unique.push(shape.copy(id));
                     items.len() - 1
                 })
             })
@@ -163,9 +164,9 @@ impl<S, K> Batch<S, K> {
         if let Err(failed) = run.load(&unique, &mut body).await {
             return failed.unwrap_or(|| body(ids)).await;
         }
-        let values: Vec<Option<ValueOf<S>>> = run.states.into_iter().map(State::value).collect();
+        let values: Vec<Option<S::Value>> = run.states.into_iter().map(State::value).collect();
         let values = places.into_iter().map(|place| values[place].clone()).collect();
-        shape.wrap(CollectionOf::gather(&ids, values))
+        shape.close(ids, values)
     }
 }
 
@@ -193,11 +194,11 @@ impl<V> State<V> {
 
 impl<'a, S, T, C> Run<'a, S, T, C>
 where
-    S: BatchShape<Collection: Collection<Value: CacheValue>>,
-    T: Fn(&ValueOf<S>) -> Ttl,
-    C: Fn(&ValueOf<S>) -> bool,
+    S: BatchShape<Value: CacheValue>,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
 {
-    fn all(&self, wanted: impl Fn(&State<ValueOf<S>>) -> bool) -> Vec<usize> {
+    fn all(&self, wanted: impl Fn(&State<S::Value>) -> bool) -> Vec<usize> {
         (0..self.states.len()).filter(|index| wanted(&self.states[*index])).collect()
     }
 
@@ -205,7 +206,7 @@ where
         self.engine.bypassed(self.site, reason);
     }
 
-    fn done(&mut self, index: usize, value: Option<ValueOf<S>>, outcome: Outcome) {
+    fn done(&mut self, index: usize, value: Option<S::Value>, outcome: Outcome) {
         self.engine.count(self.site, outcome);
         self.states[index] = State::Done(value);
     }
@@ -253,7 +254,7 @@ where
     }
 
     /// Reads some entries; who leases each, and whether its changes will be told. What cannot be read is loaded, unstored.
-    async fn read(&mut self, wanted: &[usize]) -> Vec<(usize, Found<ValueOf<S>>, Beside)> {
+    async fn read(&mut self, wanted: &[usize]) -> Vec<(usize, Found<S::Value>, Beside)> {
         let (engine, site, items) = (self.engine, self.site, self.items);
         let mut probes = Vec::with_capacity(wanted.len());
         for &index in wanted {
@@ -381,7 +382,7 @@ where
             (Ok(Acquired::Fenced), _) => fenced_load(leader),
             (Ok(Acquired::Found(value)), versions) => {
                 let found = match &versions {
-                    Some(versions) => judge_value::<ValueOf<S>>(engine, site, key, &value, versions),
+                    Some(versions) => judge_value::<S::Value>(engine, site, key, &value, versions),
                     None => Found::Nothing(Seen::Drop(value.id)),
                 };
                 match found {
@@ -391,7 +392,7 @@ where
                         return;
                     }
                     Found::Negative(_) => {
-                        leader.land(good_for, || Some(Arc::new(Served::<ValueOf<S>>::Negative)));
+                        leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
                         self.done(index, None, Outcome::HitRemote);
                         return;
                     }
@@ -407,11 +408,9 @@ where
     }
 
     /// Runs the body for what nobody else loads, and stores what is under a lease.
-    async fn load<K, B, F>(&mut self, unique: &[K], body: &mut B) -> Result<(), Failed<S::Output>>
+    async fn load<B, F>(&mut self, unique: &[S::Id], body: &mut B) -> Result<(), Failed<S::Output>>
     where
-        K: Clone,
-        S: BatchShape<Collection: CollectionOf<K>>,
-        B: FnMut(Vec<K>) -> F,
+        B: FnMut(Vec<S::Id>) -> F,
         F: Future<Output = S::Output>,
     {
         let (engine, site) = (self.engine, self.site);
@@ -420,7 +419,8 @@ where
         if mine.is_empty() {
             return Ok(());
         }
-        let ids: Vec<K> = mine.iter().map(|index| unique[*index].clone()).collect();
+        let copies = || mine.iter().map(|index| self.shape.copy(&unique[*index])).collect();
+        let ids: Vec<S::Id> = copies();
         let started: Vec<u32> =
             mine.iter().map(|index| self.leader(*index).map_or(0, Leader::send_for)).collect();
         let leases: Vec<Leased<'_>> = mine.iter().filter_map(|index| self.lease(*index)).collect();
@@ -434,38 +434,30 @@ where
         let kept = async {
             join(patience, renewals(engine, &leases, timeout)).await;
         };
-        let output = flight::leading(leaders, beside(pin!(body(ids.clone())), kept)).await;
+        let output = flight::leading(leaders, beside(pin!(body(copies())), kept)).await;
         site.emitter.load(site.labels(), time.elapsed());
-        let failure = match self.shape.view(output) {
-            Ok(collection) => match collection.split(&ids) {
-                Some(values) => {
-                    self.store(mine, started, leases, values, time.elapsed()).await;
-                    return Ok(());
-                }
-                None => {
-                    site.warn_once(|| {
-                        let function = site.labels().function;
-                        tracing::error!(
-                            function,
-                            "not as many results as ids: nothing is stored; return one for each id"
-                        );
-                    });
-                    None
-                }
-            },
-            Err(failure) => Some(failure),
+        let failure = match self.shape.open(output, &ids) {
+            Opened::Values(values) => {
+                self.store(mine, started, leases, values, time.elapsed()).await;
+                return Ok(());
+            }
+            Opened::Failed(failure) => Some(failure),
+            Opened::Unfit => {
+                site.warn_once(|| {
+                    let function = site.labels().function;
+                    tracing::error!(function, "not as many results as ids; return one for each id");
+                });
+                None
+            }
         };
         engine.stats(site).loads_failed.fetch_add(1, Ordering::Relaxed);
         site.emitter.load_failure(site.labels());
         self.release(leases).await;
         for index in mine {
-            if let State::Leased(leader, ..) | State::Unstored(Some(leader), _) =
-                std::mem::replace(&mut self.states[index], State::Missing)
-                && let Some(failure) = &failure
-            {
-                let share = || Some(Served::<ValueOf<S>>::Failed(self.shape.share_failure(failure)?));
-                // An error is no evidence about a value: everybody may take it.
-                leader.land(u32::MAX, || Some(Arc::new(share()?)));
+            let state = std::mem::replace(&mut self.states[index], State::Missing);
+            if let State::Leased(leader, ..) | State::Unstored(Some(leader), _) = state {
+                // Who waits for one of them runs a load of his own, or joins that of another.
+                leader.land(u32::MAX, || None);
             }
         }
         Err(Failed(failure))
@@ -497,7 +489,7 @@ where
         mine: Vec<usize>,
         started: Vec<u32>,
         leases: Vec<Leased<'a>>,
-        values: Vec<Option<ValueOf<S>>>,
+        values: Vec<Option<S::Value>>,
         load: Duration,
     ) {
         let (engine, site) = (self.engine, self.site);
@@ -525,7 +517,7 @@ where
         let mut fills = fills.into_iter().peekable();
         while fills.peek().is_some() {
             let deadline = Deadline::after(engine.config.budget);
-            let chunk: Vec<Fill<'_, ValueOf<S>>> = fills.by_ref().take(AT_ONCE).collect();
+            let chunk: Vec<Fill<'_, S::Value>> = fills.by_ref().take(AT_ONCE).collect();
             let filled = join_all(chunk.into_iter().map(|fill| self.fill(fill, deadline, out))).await;
             for (index, value, answered) in filled {
                 out |= !answered;
@@ -537,7 +529,7 @@ where
         }
     }
 
-    fn seal(&self, index: usize, value: Option<&ValueOf<S>>, token: Token, load: Duration) -> Option<Sealed> {
+    fn seal(&self, index: usize, value: Option<&S::Value>, token: Token, load: Duration) -> Option<Sealed> {
         let versions = self.versions_of(index)?;
         let ttl = match value {
             Some(value) if (self.rules.cache_if)(value) => (self.rules.ttl)(value),
@@ -550,10 +542,10 @@ where
     /// FILL, or RELEASE where nothing is to be stored. Whether there was an answer.
     async fn fill(
         &self,
-        fill: Fill<'_, ValueOf<S>>,
+        fill: Fill<'_, S::Value>,
         deadline: Deadline,
         out: bool,
-    ) -> (usize, Option<ValueOf<S>>, bool) {
+    ) -> (usize, Option<S::Value>, bool) {
         let Fill { index, leader, started, value, mut lease, sealed } = fill;
         let (engine, site) = (self.engine, self.site);
         let Item { key, tags, .. } = &self.items[index];
@@ -647,7 +639,7 @@ where
                         self.done(index, Some(value), Outcome::HitRemote);
                     }
                     Found::Negative(_) => {
-                        leader.land(good_for, || Some(Arc::new(Served::<ValueOf<S>>::Negative)));
+                        leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
                         self.done(index, None, Outcome::HitRemote);
                     }
                     Found::Nothing(_) | Found::Leased | Found::Fenced => {
@@ -703,7 +695,7 @@ where
                     continue;
                 }
             };
-            match shared.downcast_ref::<Served<ValueOf<S>>>() {
+            match shared.downcast_ref::<Served<S::Value>>() {
                 Some(Served::Value(value)) => self.done(index, Some(value.clone()), Outcome::Coalesced),
                 Some(Served::Negative) => self.done(index, None, Outcome::Coalesced),
                 Some(Served::Failed(_)) => {}

@@ -7,170 +7,186 @@ use std::{
     marker::PhantomData,
 };
 
-use super::shape::Sharing;
-use crate::flight::Shared;
-
-/// Results of many ids.
-pub trait Collection {
-    /// The result of one.
-    type Value;
-}
-
-/// Results of ids of this type.
+/// What a batch can return: the values of some of its ids.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not what a batch over `{K}` returns",
-    label = "not a collection of results by `{K}`",
-    note = "help: return `HashMap<{K}, V>`, `BTreeMap<{K}, V>` or `Vec<Option<V>>`, plain or in a `Result`"
+    message = "`{Self}` is no result of a batch of `{K}`",
+    label = "expected a map from `{K}`, or a list of `Option`s",
+    note = "help: return `HashMap<{K}, V>`, `BTreeMap<{K}, V>` or `Vec<Option<V>>`, plain or in a `Result`; ids need `Clone`, in maps also `Eq` and `Hash`, or `Ord`"
 )]
-pub trait CollectionOf<K>: Collection + Sized {
-    /// The results of these ids, in their order; `None` where there is none. Nothing at all where that cannot be told.
-    fn split(self, ids: &[K]) -> Option<Vec<Option<Self::Value>>>;
-    /// The collection of these results; ids may be there several times.
-    fn gather(ids: &[K], values: Vec<Option<Self::Value>>) -> Self;
+pub trait BatchResult<K> {
+    /// How it holds its values. A type of its own, so that a future with a batch in it knows one `K` only.
+    type Shape: BatchShape<Output = Self, Id = K>;
 }
 
-impl<K, V, H> Collection for HashMap<K, V, H> {
+/// The parts of a result.
+#[derive(Debug)]
+pub enum Opened<V, O> {
+    /// The value of each id; `None` where there is none.
+    Values(Vec<Option<V>>),
+    /// The body has failed.
+    Failed(O),
+    /// Nobody knows which value belongs to which id.
+    Unfit,
+}
+
+/// How a batch holds its values.
+pub trait BatchShape: Copy + Send + Sync {
+    /// The result.
+    type Output;
+    /// What names one of them.
+    type Id;
+    /// One of them.
+    type Value;
+    /// The shape.
+    const NEW: Self;
+
+    /// A copy of an id. Not a bound of [`super::Batch`], so that an id that has none is one mistake.
+    fn copy(self, id: &Self::Id) -> Self::Id;
+    /// The values of these ids, each of which is there once.
+    fn open(self, output: Self::Output, ids: &[Self::Id]) -> Opened<Self::Value, Self::Output>;
+    /// The result with these values; ids may be there several times.
+    fn close(self, ids: Vec<Self::Id>, values: Vec<Option<Self::Value>>) -> Self::Output;
+}
+
+macro_rules! marker {
+    ($($(#[$doc:meta])* $name:ident<$($parameter:ident),+>;)*) => {$(
+        $(#[$doc])*
+        pub struct $name<$($parameter),+>(PhantomData<fn() -> ($($parameter,)+)>);
+
+        impl<$($parameter),+> Copy for $name<$($parameter),+> {}
+
+        impl<$($parameter),+> Clone for $name<$($parameter),+> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<$($parameter),+> fmt::Debug for $name<$($parameter),+> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+
+marker! {
+    /// `HashMap<K, V, H>`
+    HashMapShape<K, V, H>;
+    /// `BTreeMap<K, V>`
+    BTreeMapShape<K, V>;
+    /// `Vec<Option<V>>`
+    ListShape<K, V>;
+    /// One of them in a `Result<_, E>`
+    FallibleShape<S, E>;
+    /// Something else: a mistake that is reported elsewhere.
+    UnfitShape<R, K>;
+}
+
+macro_rules! maps {
+    ($($map:ident $shape:ident<K: $($bound:ident)+, V $(, $hasher:ident)?>;)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<K: $($bound +)+, V $(, $hasher: BuildHasher + Default)?> BatchResult<K> for $map<K, V $(, $hasher)?> {
+            type Shape = $shape<K, V $(, $hasher)?>;
+        }
+
+        impl<K: $($bound +)+, V $(, $hasher: BuildHasher + Default)?> BatchShape for $shape<K, V $(, $hasher)?> {
+            type Output = $map<K, V $(, $hasher)?>;
+            type Id = K;
+            type Value = V;
+
+            const NEW: Self = Self(PhantomData);
+
+            fn copy(self, id: &K) -> K {
+                id.clone()
+            }
+
+            fn open(self, mut output: Self::Output, ids: &[K]) -> Opened<V, Self::Output> {
+                Opened::Values(ids.iter().map(|id| output.remove(id)).collect())
+            }
+
+            fn close(self, ids: Vec<K>, values: Vec<Option<V>>) -> Self::Output {
+                ids.into_iter().zip(values).filter_map(|(id, value)| Some((id, value?))).collect()
+            }
+        }
+    )*};
+}
+
+maps! {
+    HashMap HashMapShape<K: Clone Eq Hash, V, H>;
+    BTreeMap BTreeMapShape<K: Clone Ord, V>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: Clone, V> BatchResult<K> for Vec<Option<V>> {
+    type Shape = ListShape<K, V>;
+}
+
+impl<K: Clone, V> BatchShape for ListShape<K, V> {
+    type Output = Vec<Option<V>>;
+    type Id = K;
     type Value = V;
-}
 
-impl<K: Eq + Hash + Clone, V, H: BuildHasher + Default> CollectionOf<K> for HashMap<K, V, H> {
-    fn split(mut self, ids: &[K]) -> Option<Vec<Option<V>>> {
-        Some(ids.iter().map(|id| self.remove(id)).collect())
+    const NEW: Self = Self(PhantomData);
+
+    fn copy(self, id: &K) -> K {
+        id.clone()
     }
 
-    fn gather(ids: &[K], values: Vec<Option<V>>) -> Self {
-        let found = ids.iter().zip(values).filter_map(|(id, value)| Some((id.clone(), value?)));
-        found.collect()
-    }
-}
-
-impl<K, V> Collection for BTreeMap<K, V> {
-    type Value = V;
-}
-
-impl<K: Ord + Clone, V> CollectionOf<K> for BTreeMap<K, V> {
-    fn split(mut self, ids: &[K]) -> Option<Vec<Option<V>>> {
-        Some(ids.iter().map(|id| self.remove(id)).collect())
+    fn open(self, output: Self::Output, ids: &[K]) -> Opened<V, Self::Output> {
+        if output.len() == ids.len() { Opened::Values(output) } else { Opened::Unfit }
     }
 
-    fn gather(ids: &[K], values: Vec<Option<V>>) -> Self {
-        let found = ids.iter().zip(values).filter_map(|(id, value)| Some((id.clone(), value?)));
-        found.collect()
-    }
-}
-
-impl<V> Collection for Vec<Option<V>> {
-    type Value = V;
-}
-
-impl<K, V> CollectionOf<K> for Vec<Option<V>> {
-    fn split(self, ids: &[K]) -> Option<Self> {
-        // Else nobody knows which is whose.
-        (self.len() == ids.len()).then_some(self)
-    }
-
-    fn gather(_: &[K], values: Self) -> Self {
+    fn close(self, _: Vec<K>, values: Vec<Option<V>>) -> Self::Output {
         values
     }
 }
 
-/// How the result of a function holds its collection.
-pub trait BatchShape: Copy + Send + Sync {
-    /// The result.
-    type Output;
-    /// The collection.
-    type Collection: Collection;
-
-    /// The collection in a result; the result as it is where it has none.
-    fn view(self, output: Self::Output) -> Result<Self::Collection, Self::Output>;
-    /// A result with a collection.
-    fn wrap(self, collection: Self::Collection) -> Self::Output;
-    /// A copy of the failure for callers who wait for one of the ids, where the error can be cloned.
-    fn share_failure(self, output: &Self::Output) -> Option<Shared>;
+#[diagnostic::do_not_recommend]
+impl<K, R: BatchResult<K>, E> BatchResult<K> for Result<R, E> {
+    type Shape = FallibleShape<R::Shape, E>;
 }
 
-/// What one id gives.
-pub type ValueOf<S> = <<S as BatchShape>::Collection as Collection>::Value;
+impl<S: BatchShape, E> BatchShape for FallibleShape<S, E> {
+    type Output = Result<S::Output, E>;
+    type Id = S::Id;
+    type Value = S::Value;
 
-/// A bare collection.
-pub struct PlainBatch<C>(PhantomData<fn() -> C>);
+    const NEW: Self = Self(PhantomData);
 
-impl<C> PlainBatch<C> {
-    pub(crate) const NEW: Self = Self(PhantomData);
-}
+    fn copy(self, id: &S::Id) -> S::Id {
+        S::NEW.copy(id)
+    }
 
-impl<C> Copy for PlainBatch<C> {}
+    fn open(self, output: Self::Output, ids: &[S::Id]) -> Opened<S::Value, Self::Output> {
+        match output.map(|output| S::NEW.open(output, ids)) {
+            Ok(Opened::Values(values)) => Opened::Values(values),
+            Ok(Opened::Failed(output)) => Opened::Failed(Ok(output)),
+            Ok(Opened::Unfit) => Opened::Unfit,
+            Err(failure) => Opened::Failed(Err(failure)),
+        }
+    }
 
-impl<C> Clone for PlainBatch<C> {
-    fn clone(&self) -> Self {
-        *self
+    fn close(self, ids: Vec<S::Id>, values: Vec<Option<S::Value>>) -> Self::Output {
+        Ok(S::NEW.close(ids, values))
     }
 }
 
-impl<C> fmt::Debug for PlainBatch<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PlainBatch")
-    }
-}
+impl<R, K> BatchShape for UnfitShape<R, K> {
+    type Output = R;
+    type Id = K;
+    type Value = ();
 
-impl<C: Collection> BatchShape for PlainBatch<C> {
-    type Output = C;
-    type Collection = C;
+    const NEW: Self = Self(PhantomData);
 
-    fn view(self, output: C) -> Result<C, C> {
-        Ok(output)
+    fn copy(self, _: &K) -> K {
+        unreachable!("it does not compile")
     }
 
-    fn wrap(self, collection: C) -> C {
-        collection
+    fn open(self, output: R, _: &[K]) -> Opened<(), R> {
+        Opened::Failed(output)
     }
 
-    fn share_failure(self, _: &C) -> Option<Shared> {
-        None
-    }
-}
-
-/// A collection in a `Result`.
-pub struct FallibleBatch<C, E> {
-    sharing: Option<Sharing<E>>,
-    collection: PhantomData<fn() -> C>,
-}
-
-impl<C, E> FallibleBatch<C, E> {
-    pub(crate) const NEW: Self = Self { sharing: None, collection: PhantomData };
-}
-
-impl<C, E: Clone + Send + Sync + 'static> FallibleBatch<C, E> {
-    pub(crate) const SHARED: Self = Self { sharing: Some(Sharing::NEW), collection: PhantomData };
-}
-
-impl<C, E> Copy for FallibleBatch<C, E> {}
-
-impl<C, E> Clone for FallibleBatch<C, E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<C, E> fmt::Debug for FallibleBatch<C, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FallibleBatch")
-    }
-}
-
-impl<C: Collection, E> BatchShape for FallibleBatch<C, E> {
-    type Output = Result<C, E>;
-    type Collection = C;
-
-    fn view(self, output: Result<C, E>) -> Result<C, Result<C, E>> {
-        output.map_err(Err)
-    }
-
-    fn wrap(self, collection: C) -> Result<C, E> {
-        Ok(collection)
-    }
-
-    fn share_failure(self, output: &Result<C, E>) -> Option<Shared> {
-        Some((self.sharing?.copy)(output.as_ref().err()?))
+    fn close(self, _: Vec<K>, _: Vec<Option<()>>) -> R {
+        unreachable!("it does not compile")
     }
 }

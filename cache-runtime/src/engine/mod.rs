@@ -31,7 +31,7 @@ use std::{
 use self::history::History;
 pub use self::{
     batch::Batch,
-    collection::{BatchShape, Collection, CollectionOf, FallibleBatch, PlainBatch, ValueOf},
+    collection::{BatchResult, BatchShape, Opened, UnfitShape},
     detach::{Attached, Detached},
     invalidate::{Invalidated, Target},
     lookup::Call,

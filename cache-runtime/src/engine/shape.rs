@@ -85,8 +85,8 @@ marker! {
 ///
 /// Functions, not a bound of [`Shape`]: a bound with `'static` in it would have to hold for every lifetime where a future
 /// with a `Result<_, &'static str>` in it is spawned.
-pub(super) struct Sharing<E> {
-    pub(super) copy: fn(&E) -> Shared,
+struct Sharing<E> {
+    copy: fn(&E) -> Shared,
     take: fn(&Shared) -> Option<E>,
 }
 
@@ -99,7 +99,7 @@ impl<E> Clone for Sharing<E> {
 }
 
 impl<E: Clone + Send + Sync + 'static> Sharing<E> {
-    pub(super) const NEW: Self = Self {
+    const NEW: Self = Self {
         copy: |error| std::sync::Arc::new(error.clone()),
         take: |shared| shared.downcast_ref::<E>().cloned(),
     };

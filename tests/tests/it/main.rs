@@ -5,6 +5,7 @@
     reason = "a real Redis keeps real time, so some of it has to pass here"
 )]
 
+mod batches;
 mod caching;
 mod companion;
 mod configuration;
