@@ -11,7 +11,7 @@ const RINGS: [&[&str]; 7] = [
     &["error", "domain", "sync"],
     &["ambient"],
     &["codec", "metrics", "resilience", "redis"],
-    &["store", "flight"],
+    &["store", "local", "flight"],
     &["engine"],
     &["cache", "registry", "builder", "entry"],
     &["testing", "__private", "fuzz"],
