@@ -15,6 +15,7 @@ mod faults;
 mod fences;
 mod fleet;
 mod flights;
+mod local;
 mod metrics;
 mod options;
 mod proxy;
