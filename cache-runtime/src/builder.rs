@@ -351,6 +351,27 @@ mod tests {
         check("CACHE_NAMESPACE", "a:b", "use letters");
         check("CACHE_NAMESPACE", "", "use letters");
         check("REDIS_URL", "nonsense", "not a Redis URL");
+        check("CACHE_LOCAL", "5", "which is not a duration");
+        check("CACHE_LOCAL", "0s", "which is not a duration");
+        for size in ["0", "64MB", "MiB", "-1", "1.5GiB", "20000000000GiB", "99999999999999999999"] {
+            check("CACHE_LOCAL_MEMORY", size, "which is not a size");
+        }
+        check("CACHE_COHERENCE", "Tracking", "write `tracking` or `channel`");
+    }
+
+    #[test]
+    fn the_environment_sets_the_local_level() {
+        let set = |name, value| builder(&[(name, value)]).expect("fit");
+        assert_eq!(set("CACHE_LOCAL", "1m 5s").local, Some(Duration::from_secs(65)));
+        for (size, bytes) in
+            [("67108864", 64 << 20), ("64MiB", 64 << 20), ("3 KiB", 3 << 10), ("1GiB", 1 << 30)]
+        {
+            assert_eq!(set("CACHE_LOCAL_MEMORY", size).local_memory, bytes, "{size}");
+        }
+        assert_eq!(set("CACHE_COHERENCE", "channel").coherence, Coherence::Channel);
+        assert_eq!(set("CACHE_COHERENCE", "tracking").coherence, Coherence::Tracking);
+        let unset = builder(&[]).expect("fit");
+        assert_eq!((unset.local, unset.local_memory, unset.coherence), (None, 64 << 20, Coherence::Tracking));
     }
 
     #[test]

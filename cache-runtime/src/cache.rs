@@ -219,6 +219,8 @@ impl Cache {
     pub(crate) fn target(engine: &Arc<Engine>, key: &str) -> Target {
         let namespace = &engine.config.prefix;
         let versions = registry::versions(key).into_iter().flat_map(registry::prefixes);
+        // What was stored by key has no version.
+        let versions = versions.chain([String::new()]);
         let mut keys: Vec<Key> =
             versions.map(|prefix| Key::raw(&format!("{namespace}{prefix}{key}"))).collect();
         keys.sort_unstable();
@@ -230,6 +232,7 @@ impl Cache {
     pub(crate) fn pattern_target(engine: &Arc<Engine>, pattern: &str) -> Target {
         let namespace = &engine.config.prefix;
         let versions = registry::pattern_versions(pattern).into_iter().flat_map(registry::prefixes);
+        let versions = versions.chain([String::new()]);
         let mut patterns: Vec<String> =
             versions.map(|prefix| format!("{namespace}{prefix}{pattern}")).collect();
         patterns.sort_unstable();

@@ -149,6 +149,8 @@ pub(super) async fn end(
         join_all(patterns),
     )
     .await;
+    // A walk may have taken longer than that.
+    let deadline = if patterns.is_empty() { deadline } else { Deadline::after(budget) };
     let mut settled = Settled::default();
     if let Some((fence, answer)) = own {
         ended.stored = matches!(answer, Ok(Stored::Yes));

@@ -34,6 +34,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// A larger message is not read: it may name anything.
 const LARGEST: usize = 1 << 20;
+/// With more bytes of patterns in it all is dropped instead: each of them is compared with every key that is held.
+const PATTERNS: usize = 1 << 10;
 /// So many names are put into one message.
 const NAMES: usize = 1_000;
 
@@ -221,8 +223,12 @@ impl Ear {
                 self.listener.changed(Key::tag(&self.prefix, name).as_bytes());
             }
         }
-        let patterns = all("patterns").filter_map(Value::as_str).map(Pattern::new);
-        for pattern in patterns.chain(text("prefix").map(Pattern::of_prefix)) {
+        let patterns = || all("patterns").filter_map(Value::as_str);
+        if patterns().chain(text("prefix")).map(|text| text.len() + 1).sum::<usize>() > PATTERNS {
+            self.listener.changed_all();
+            return;
+        }
+        for pattern in patterns().map(Pattern::new).chain(text("prefix").map(Pattern::of_prefix)) {
             self.listener.changed_matching(&pattern);
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! An entry that is past its end takes up room until it is asked for or evicted.
 
-use std::mem;
+use std::{
+    mem,
+    sync::{PoisonError, RwLock},
+};
 
 use futures_util::future::try_join_all;
 use quick_cache::{
@@ -36,6 +39,8 @@ pub(crate) struct MemoryStore {
     entries: Cache<Key, Entry<Body>, Bytes>,
     /// The versions of tags. One that is evicted makes its entries unusable.
     tags: Cache<Key, Token, TagBytes>,
+    /// A walk over all keys keeps steps from beginning: one that is under way hides its entry for a moment, or moves it.
+    walks: RwLock<()>,
     wakeups: Wakeups,
     clock: Clock,
 }
@@ -89,11 +94,12 @@ impl MemoryStore {
             Err(_) => Cache::with_weighter(1_024, capacity, Bytes),
         };
         let tags = Cache::with_weighter(1_024, (capacity / SHARE_OF_TAGS).max(1 << 16), TagBytes);
-        Self { entries, tags, wakeups: Wakeups::default(), clock }
+        Self { entries, tags, walks: RwLock::default(), wakeups: Wakeups::default(), clock }
     }
 
     /// Runs one step on the settled entry under its key.
     fn step<T>(&self, key: &Key, step: impl FnOnce(Entry<Body>, Millis) -> (Entry<Body>, T)) -> Answer<T> {
+        let no_walk = self.walks.read().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         let mut step = Some(step);
         let mut run = |entry: Entry<Body>| {
@@ -129,6 +135,7 @@ impl MemoryStore {
             (EntryResult::Replaced(place, _), Some(next)) => drop(place.insert(next)),
             _ => {}
         }
+        drop(no_walk);
         self.wakeups.wake(key.as_bytes());
         Ok(answer.unwrap_or_else(|| unreachable!("a step answers")))
     }
@@ -182,8 +189,10 @@ impl Store for MemoryStore {
     }
 
     async fn invalidate_matching(&self, pattern: &Pattern) -> Answer<u64> {
+        let walk = self.walks.write().unwrap_or_else(PoisonError::into_inner);
         let keys = self.entries.iter().map(|(key, _)| key);
         let keys: Vec<Key> = keys.filter(|key| pattern.matches(key.as_bytes())).collect();
+        drop(walk);
         let mut gone = 0;
         for key in &keys {
             gone += self.step(key, |entry, _| {

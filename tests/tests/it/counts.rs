@@ -29,7 +29,7 @@ async fn update_user(id: u64) -> u64 {
 async fn delete_user(id: u64) {}
 
 /// The commands of a call without those that scripts run, and its round trips.
-async fn cost<T>(
+pub(crate) async fn cost<T>(
     server: &RedisServer,
     proxy: &Proxy,
     call: impl Future<Output = T>,
@@ -44,7 +44,7 @@ async fn cost<T>(
     (counts, turns)
 }
 
-fn count(counts: &BTreeMap<String, u64>, command: &str) -> u64 {
+pub(crate) fn count(counts: &BTreeMap<String, u64>, command: &str) -> u64 {
     counts.get(command).copied().unwrap_or(0)
 }
 

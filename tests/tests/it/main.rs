@@ -16,6 +16,7 @@ mod faults;
 mod fences;
 mod fleet;
 mod flights;
+mod local;
 mod metrics;
 mod options;
 mod proxy;

@@ -30,6 +30,9 @@ struct Shared {
     refuses: AtomicBool,
     swallows: AtomicBool,
     holds: AtomicBool,
+    /// Replies that hold these bytes wait, and all that follow them on their connection.
+    holds_replies: Mutex<Option<Vec<u8>>>,
+    held: AtomicU64,
     /// In milliseconds.
     delay: AtomicU64,
     spoils: Mutex<Option<(Spoil, u64)>>,
@@ -68,6 +71,8 @@ impl Proxy {
             refuses: AtomicBool::new(false),
             swallows: AtomicBool::new(false),
             holds: AtomicBool::new(false),
+            holds_replies: Mutex::default(),
+            held: AtomicU64::new(0),
             delay: AtomicU64::new(0),
             spoils: Mutex::new(None),
             turns: AtomicU64::new(0),
@@ -116,6 +121,16 @@ impl Proxy {
     /// Holds scripts back; look-ups pass.
     pub(crate) fn hold_scripts(&self, hold: bool) {
         self.shared.holds.store(hold, SeqCst);
+    }
+
+    /// Holds replies back that hold these bytes, and what follows them on their connection.
+    pub(crate) fn hold_replies(&self, with: Option<&[u8]>) {
+        *lock(&self.shared.holds_replies) = with.map(<[u8]>::to_vec);
+    }
+
+    /// How many replies were held so far.
+    pub(crate) fn held(&self) -> u64 {
+        self.shared.held.load(SeqCst)
     }
 
     /// Lets every request arrive later.
@@ -223,6 +238,7 @@ impl Shared {
             if self.loses(connection) {
                 continue;
             }
+            self.hold_reply(&buffer[..length]);
             let reply = &mut buffer[..length];
             let replied = connection.replied.fetch_add(length as u64, SeqCst);
             let spoils = *lock(&self.spoils);
@@ -236,6 +252,16 @@ impl Shared {
                 }
             }
             (&connection.client).write_all(reply)?;
+        }
+    }
+
+    fn hold_reply(&self, reply: &[u8]) {
+        let holds = || lock(&self.holds_replies).as_ref().is_some_and(|with| contains(reply, with));
+        if holds() {
+            self.held.fetch_add(1, SeqCst);
+        }
+        while holds() && !self.closed.load(SeqCst) {
+            sleep(Duration::from_millis(1));
         }
     }
 
