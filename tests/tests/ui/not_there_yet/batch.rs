@@ -1,8 +1,0 @@
-use cache_runtime::cached;
-
-#[cached(batch, ttl = "STANDARD", key = "user:<id>")]
-async fn get_user(id: u64) -> u64 {
-    id
-}
-
-fn main() {}
