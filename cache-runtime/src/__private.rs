@@ -81,7 +81,17 @@ pub fn ttl<T: IntoTtl>(ttl: T) -> Ttl {
 #[inline]
 #[must_use]
 pub fn key(cache: &Cache) -> KeyWriter {
-    KeyWriter::new(&cache.0.config.prefix).seeded(cache.0.seed)
+    // Nothing is written yet, so that it can be made where it stays.
+    KeyWriter::seeded(cache.0.seed)
+}
+
+/// The beginning of every key.
+#[inline]
+pub fn namespace(key: &mut KeyWriter, cache: &Cache) {
+    let prefix = &cache.0.config.prefix;
+    if !prefix.is_empty() {
+        key.literal(prefix);
+    }
 }
 
 /// Begins the key of a tag.

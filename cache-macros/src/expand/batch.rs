@@ -78,6 +78,7 @@ fn key_of(plan: &Plan, paths: &Paths<'_>, batch: &Batch) -> TokenStream {
     quote!(|#element| {
         #(#patterns)*
         let mut #writer = #private::key(&#cache);
+        #private::namespace(&mut #writer, &#cache);
         #pieces
         #writer
     })

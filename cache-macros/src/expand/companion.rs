@@ -304,6 +304,7 @@ fn entry(
     let writer = local("__key");
     let key = quote!({
         let mut #writer = #private::key(&#cache_name);
+        #private::namespace(&mut #writer, &#cache_name);
         #key #key_turbofish (&mut #writer, #(#arguments),*);
         #writer
     });

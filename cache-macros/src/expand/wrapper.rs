@@ -139,6 +139,7 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             quote! {
                 #start
                 let mut #key_name = #private::key(&#cache_name);
+                #private::namespace(&mut #key_name, &#cache_name);
                 #[allow(unused_qualifications)]
                 let #bypass_name = {
                     #(#patterns)*
@@ -161,6 +162,7 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
             let own = match &key {
                 Some(key) => quote!(::core::option::Option::Some({
                     let mut #key_name = #private::key(&#cache_name);
+                    #private::namespace(&mut #key_name, &#cache_name);
                     #key
                     #key_name
                 })),

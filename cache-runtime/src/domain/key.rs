@@ -203,10 +203,8 @@ impl KeyWriter {
     /// A writer whose key begins with `prefix` (namespace and version), taken as it is.
     #[inline]
     pub(crate) fn new(prefix: &str) -> Self {
-        let mut writer = Self { text: Text::default(), stop: 0, start: 0, nested: false, hash: 0 };
-        if !prefix.is_empty() {
-            writer.literal(prefix);
-        }
+        let mut writer = Self::seeded(0);
+        writer.literal(prefix);
         writer
     }
 
@@ -249,11 +247,10 @@ impl KeyWriter {
         &self.text
     }
 
-    /// Hashes begin with this.
+    /// One without text, whose hash begins with this.
     #[inline]
-    pub(crate) fn seeded(mut self, seed: u64) -> Self {
-        self.hash = seed;
-        self
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self { text: Text::default(), stop: 0, start: 0, nested: false, hash: seed }
     }
 
     /// The same for the same arguments of one function; different ones have another, most of the time.
