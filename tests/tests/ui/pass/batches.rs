@@ -37,6 +37,12 @@ async fn many(ids: &[u64]) -> HashMap<u64, u64> {
     ticks(ids)
 }
 
+/// How many it was asked for.
+#[cached(batch, ttl = "5m", key = "b:size:<id>", each = "id in ids")]
+async fn sizes(ids: &[u64]) -> HashMap<u64, usize> {
+    ids.iter().map(|id| (*id, ids.len())).collect()
+}
+
 #[cached(batch = true, each = "id in ids", key = "b:failing:<id>", ttl = "STANDARD", negative_ttl = "30s")]
 async fn failing(ids: &[u64]) -> Result<HashMap<u64, u64>, String> {
     if ids.contains(&0) {
@@ -47,6 +53,7 @@ async fn failing(ids: &[u64]) -> Result<HashMap<u64, u64>, String> {
 }
 
 #[cached(batch, ttl = "5m", key = "b:ordered:<id>", each = "id in ids")]
+#[expect(clippy::ptr_arg, reason = "a list may be borrowed so, too")]
 async fn ordered(ids: &Vec<u64>) -> BTreeMap<u64, u64> {
     ids.iter().map(|id| (*id, tick())).collect()
 }
@@ -233,6 +240,8 @@ async fn the_body_gets_what_is_missing() {
         let again = many(&[1, 2, 3]).await;
         assert_eq!(again[&1], first);
         assert_ne!(again[&2], found[&2]);
+        assert_eq!(sizes(&[1, 2]).await, HashMap::from([(1, 2), (2, 2)]));
+        assert_eq!(sizes(&[1, 2, 3]).await, HashMap::from([(1, 2), (2, 2), (3, 1)]));
         assert!(many(&[]).await.is_empty());
         assert_ne!(many::uncached(&[1]).await[&1], first);
     })
