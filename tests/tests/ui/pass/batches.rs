@@ -61,7 +61,7 @@ async fn ordered(ids: &Vec<u64>) -> BTreeMap<u64, u64> {
 #[cached(batch, ttl = "5m", key = "b:listed:<name>", each = "name in names")]
 async fn listed(mut names: Vec<String>) -> Vec<Option<u64>> {
     names.retain(|name| name != "never");
-    names.iter().map(|name| (!name.is_empty()).then(tick)).collect()
+    names.iter().map(|name| (!name.is_empty()).then(|| tick() * 10 + name.len() as u64)).collect()
 }
 
 #[cached(batch, ttl = "5m", key = "b:parts:<id.org>:<id.slug()>", each = "id in ids", tags = ["b:org:<id.org>", "b:all"], local = "5s")]
@@ -256,10 +256,14 @@ async fn each_result() {
         assert_eq!(failing(&[1]).await.expect("ids")[&1], found[&1]);
         assert_eq!(failing(&[1, 0]).await, Err("no id".to_owned()));
         once!(ordered(&vec![3, 1, 2]));
-        let names = || ["a", "b"].map(str::to_owned).to_vec();
+        let names = || ["a", "bb"].map(str::to_owned).to_vec();
         once!(listed(names()));
         let found = listed(names()).await;
-        let more = listed(["b", "", "a"].map(str::to_owned).to_vec()).await;
+        assert_eq!(
+            found.iter().map(|found| found.map(|found| found % 10)).collect::<Vec<_>>(),
+            [Some(1), Some(2)]
+        );
+        let more = listed(["bb", "", "a"].map(str::to_owned).to_vec()).await;
         assert_eq!(more, [found[1], None, found[0]]);
         once!(lives(vec![1, 2], 60)).expect("numbers");
         assert_ne!(lives(vec![1], 0).await, lives(vec![1], 0).await, "no life, no entry");
