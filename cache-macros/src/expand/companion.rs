@@ -478,18 +478,16 @@ fn inline(plan: &Plan) -> TokenStream {
                 #body
             }
         },
-        Form::Boxed | Form::ImplFuture => body.clone(),
+        Form::Boxed | Form::ImplFuture if moved.is_empty() => body.clone(),
+        Form::Boxed | Form::ImplFuture => quote!({ #(#moved)* #body }),
     }
 }
 
 /// The signature of the wrapper: patterns and `mut` make place for names.
 pub(super) fn wrapper_signature(plan: &Plan) -> Signature {
     let mut signature = plan.function.signature.clone();
-    if matches!(plan.companion, Companion::None) && plan.form == Form::AsyncFn && plan.batch.is_none() {
-        rename(plan, &mut signature, true);
-    } else {
-        rename(plan, &mut signature, false);
-    }
+    let keep_mut = matches!(plan.companion, Companion::None) && plan.batch.is_none();
+    rename(plan, &mut signature, keep_mut);
     signature
 }
 

@@ -48,6 +48,7 @@ impl Native for Store {
 
 trait Future1 {
     fn find(&self, id: u64) -> impl Future<Output = u64> + Send;
+    fn apart(&self, pair: (u64, u64), count: u64) -> impl Future<Output = u64> + Send;
     fn borrowed<'a>(
         &'a self,
         name: &'a str,
@@ -58,6 +59,12 @@ impl Future1 for Store {
     #[cached(ttl = "5m", key = "future:<self.tenant>:<id>")]
     fn find(&self, id: u64) -> impl Future<Output = u64> + Send {
         async move { tick() + id }
+    }
+
+    #[cached(ttl = "5m", key = "future-apart:<a>:<count>", tags = ["future:<b>"])]
+    fn apart(&self, (a, b): (u64, u64), mut count: u64) -> impl Future<Output = u64> + Send {
+        count += a;
+        async move { tick() + b + count }
     }
 
     #[cached(ttl = "5m", key = "future-borrowed:<name>")]
@@ -164,6 +171,7 @@ async fn methods_that_return_a_future() {
     run(async {
         let red = Store::new("red");
         assert_ne!(once!(Future1::find(&red, 1)), once!(Future1::find(&red, 2)));
+        assert_ne!(once!(Future1::apart(&red, (1, 2), 3)), once!(Future1::apart(&red, (2, 2), 3)));
         assert!(once!(Future1::borrowed(&red, "a")).is_ok());
         assert_eq!(Future1::borrowed(&red, "").await, Err("empty".to_owned()));
     })
