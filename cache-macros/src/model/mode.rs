@@ -15,7 +15,7 @@ use crate::{
         function::Function,
         options::Options,
         target::Target,
-        template::{Segment, Template},
+        template::{Placeholder, Segment, Template},
     },
     suggest,
 };
@@ -369,7 +369,17 @@ fn check_pattern(template: &Template, diagnostics: &mut Diagnostics) -> Option<(
             "begin it with text, such as `\"user:<id>:*\"`; `\"*\"` alone means everything in the namespace",
         );
     }
-    narrow.then_some(())
+    let open = template.segments.windows(2).find_map(|pair| match pair {
+        [Segment::Placeholder(placeholder), Segment::Literal(literal)] if literal.starts_with('*') => {
+            Some(placeholder)
+        }
+        _ => None,
+    });
+    if let Some(Placeholder { at, .. }) = open {
+        let wrong = format!("with `*` right behind it, `4` also matches `42`{}", template.caret(at));
+        diagnostics.error(template.span(), wrong, "put a `:` between them, as in `\"user:<id>:*\"`");
+    }
+    (narrow && open.is_none()).then_some(())
 }
 
 pub(crate) fn targets(
