@@ -35,7 +35,8 @@
 //! # Consistency
 //! A read that begins after a write has returned never gets the older value, in any process, while the writer reaches
 //! Redis. A write-through function fences its own key while its body runs, so a read that begins after the *commit*
-//! gets the new value, too. What is not promised: a write that crashes between its commit and its invalidation leaves
+//! gets the new value, too. Tags, patterns and batches are no exception. A function with `local` sees what *other* processes
+//! write as soon as their message has come. What is not promised: a write that crashes between its commit and its invalidation leaves
 //! the old value of its *targets* until their TTL ends; a loader that reads from a lagging replica can load old data.
 
 mod ambient;

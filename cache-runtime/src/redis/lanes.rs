@@ -386,6 +386,7 @@ impl Supervisor {
     async fn run(self) {
         let mut backoff = FIRST_BACKOFF;
         let mut reported = false;
+        let tracked = self.lane.listener.is_some();
         loop {
             match self.try_to_connect().await {
                 Ok(live) => {
@@ -393,12 +394,16 @@ impl Supervisor {
                     *lock(&self.lane.trouble) = None;
                     self.lane.set(live);
                     self.lane.tried.send_replace(true);
-                    tracing::info!(redis = self.address, "connected to Redis");
+                    tracing::info!(redis = self.address, tracked, "connected to Redis");
                     reported = false;
                     let up = Stopwatch::start();
                     self.watch(number).await;
                     *lock(&self.lane.trouble) = Some("the connection was lost".to_owned());
-                    tracing::warn!(redis = self.address, "lost the connection to Redis; running without it");
+                    tracing::warn!(
+                        redis = self.address,
+                        tracked,
+                        "lost a connection to Redis; going on without it"
+                    );
                     if up.elapsed() >= LONGEST_BACKOFF {
                         backoff = FIRST_BACKOFF;
                         continue;
@@ -414,6 +419,7 @@ impl Supervisor {
                         tracing::warn!(
                             redis = self.address,
                             error,
+                            tracked,
                             "no Redis; running without it, and trying again"
                         );
                         reported = true;
