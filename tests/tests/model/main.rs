@@ -13,6 +13,7 @@
 mod entry;
 
 mod explorer;
+mod fleet;
 mod single;
 
 use entry::{Lifetime, Token};
