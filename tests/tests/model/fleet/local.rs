@@ -87,8 +87,14 @@ fn a_write_through_and_readers_without_a_local_level() {
         let scene = Scene { channel, held: false, evictions: 1, ..SCENE };
         holds(Scene { callers: &[HERE, HERE, ELSEWHERE], ..scene });
         holds(Scene { callers: &[HERE, HERE, HERE], ..scene });
-        holds(Scene { callers: &[HERE, ELSEWHERE], changes: &[WRITE, THROUGH], cuts: 1, ..scene });
-        holds(Scene { changes: &[WRITE, THROUGH], outages: 1, cuts: 1, ..scene });
+        holds(Scene {
+            callers: &[HERE, ELSEWHERE],
+            changes: &[WRITE, THROUGH],
+            cuts: 1,
+            evictions: 0,
+            ..scene
+        });
+        holds(Scene { changes: &[WRITE, THROUGH], outages: 1, evictions: 0, ..scene });
         holds(Scene { callers: &[ELSEWHERE, ELSEWHERE], cuts: 1, ticks: 2, ..scene });
     }
 }

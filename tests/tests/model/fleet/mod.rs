@@ -5,10 +5,12 @@
 
 mod local;
 
+mod patterns;
 mod process;
 mod read;
 mod server;
 mod surroundings;
+mod tags;
 
 mod write;
 
@@ -65,8 +67,8 @@ enum Rule {
     VersionsBeforeBody,
     /// A local value carries the generations of its tags from its ticket.
     TagsFromTicket,
-    /// What was written before the server's start is void (rule 11).
-    ServerStart,
+    /// A version from before the start of its tag's server is void (rule 11).
+    TagStart,
     /// Loads in progress match a pattern, too.
     ScanFindsLeases,
     /// A pattern drops all local values that match, not only those of the keys that were found.
@@ -138,6 +140,7 @@ struct Scene {
     leases_end: bool,
     /// A tag may be created anew while a load extends its life.
     extends: bool,
+    /// The server may come back from a snapshot; in a cluster that of the tag.
     snapshot: bool,
     without: Option<Rule>,
 }
@@ -147,9 +150,13 @@ const HERE: Caller = Caller { process: 0, key: 0, local: true };
 const ELSEWHERE: Caller = Caller { process: 1, key: 0, local: true };
 /// Of a function without a local level.
 const BARE: Caller = Caller { local: false, ..HERE };
+const BARE_ELSEWHERE: Caller = Caller { process: 1, ..BARE };
 /// A plain write in the first process.
 const WRITE: Change = Change { process: 0, target: Target::Key(0), strict: false };
 const FAR_WRITE: Change = Change { process: 1, ..WRITE };
+const TAG_WRITE: Change = Change { target: Target::Tag, ..WRITE };
+const FAR_TAG_WRITE: Change = Change { process: 1, ..TAG_WRITE };
+const PATTERN_WRITE: Change = Change { target: Target::Pattern, ..WRITE };
 const THROUGH: Change = Change { strict: true, ..WRITE };
 
 const SCENE: Scene = Scene {
@@ -235,6 +242,13 @@ enum Read {
     /// With its lease. The tag is `None` where its version is asked for too late.
     Load {
         token: u8,
+        tag: Option<TagVersion>,
+        started: u8,
+    },
+    /// The database has answered, and FILL is next.
+    Loaded {
+        token: u8,
+        value: Version,
         tag: Option<TagVersion>,
         started: u8,
     },
@@ -352,6 +366,8 @@ struct Process {
 struct World {
     entries: [Entry<Stored>; KEYS],
     tag: TagVersion,
+    /// It was created before its server's present start.
+    tag_is_old: bool,
     /// The newest version of a tag that there was.
     tags: TagVersion,
     rows: [Version; KEYS],
@@ -371,4 +387,6 @@ struct World {
     ticks: u8,
     snapshot: Option<([Entry<Stored>; KEYS], TagVersion)>,
     restarted: bool,
+    /// Of the server that holds the entries.
+    start: u64,
 }

@@ -41,17 +41,18 @@ pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<Wo
         }
         Read::Load { token, tag, started } => {
             let mut after = after();
-            let filled = after.send_for(at);
             let value = world.rows[scene.callers[at].key];
-            after.readers[at].read = Read::Fill { token, value, tag, started, filled, wire: Wire::Sent };
-            if !scene.keeps(Rule::FillsStayOut) {
-                after.readers[at].ticket = true;
-            }
-            if let (Some(tag), true) = (tag, scene.extends) {
-                after.extensions.push(tag);
-                after.extensions.sort_unstable();
+            after.readers[at].read = Read::Loaded { token, value, tag, started };
+            if !scene.tagged {
+                // The lease tells whether the two moments are one.
+                after.send_fill(scene, at);
             }
             step("loaded", Ok(after));
+        }
+        Read::Loaded { .. } => {
+            let mut after = after();
+            after.send_fill(scene, at);
+            step("FILL sent", Ok(after));
         }
         Read::Bypass { good_for, .. } => {
             let value = world.rows[scene.callers[at].key];
@@ -109,10 +110,10 @@ fn get(
         let mut after = world.clone();
         let (mut look, mut tag) = (look, tag);
         if entry || both {
-            look = Some(after.look(scene, key));
+            look = Some(after.look(key));
         }
         if !entry || both {
-            tag = Some(world.tag);
+            tag = Some(world.present(scene));
         }
         if tracked && (entry || both) {
             after.track(process, Target::Key(key));
@@ -267,6 +268,19 @@ impl World {
             Read::Acquire { token: number, good_for, turn: None, tag: (!scene.tagged).then_some(0) };
     }
 
+    fn send_fill(&mut self, scene: &Scene, at: usize) {
+        let Read::Loaded { token, value, tag, started } = self.readers[at].read else { return };
+        let filled = self.send_for(at);
+        self.readers[at].read = Read::Fill { token, value, tag, started, filled, wire: Wire::Sent };
+        if !scene.keeps(Rule::FillsStayOut) {
+            self.readers[at].ticket = true;
+        }
+        if let (Some(tag), true) = (tag, scene.extends) {
+            self.extensions.push(tag);
+            self.extensions.sort_unstable();
+        }
+    }
+
     fn send_for(&mut self, at: usize) -> u8 {
         let sent = &mut self.readers[at].sent;
         *sent += 1;
@@ -279,7 +293,7 @@ impl World {
         let leads = |other: &usize| {
             let caller = scene.callers[*other];
             let leads = match self.readers[*other].read {
-                Read::Acquire { .. } | Read::Load { .. } | Read::Fill { .. } => true,
+                Read::Acquire { .. } | Read::Load { .. } | Read::Loaded { .. } | Read::Fill { .. } => true,
                 Read::Bypass { fenced, .. } => fenced && looked,
                 _ => false,
             };

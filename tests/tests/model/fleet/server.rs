@@ -8,13 +8,8 @@ use crate::{
 };
 
 impl World {
-    pub(super) fn now(&self) -> u64 {
-        u64::from(self.restarted)
-    }
-
-    fn take(&mut self, scene: &Scene, key: usize) -> Entry<Stored> {
-        let start = if scene.keeps(Rule::ServerStart) { self.now() } else { 0 };
-        self.entries[key].clone().settle(self.now(), start)
+    fn take(&self, key: usize) -> Entry<Stored> {
+        self.entries[key].clone().settle(self.start, self.start)
     }
 
     /// The entry is another one from now on. `told`: the version of which a message about it tells.
@@ -35,7 +30,7 @@ impl World {
 
     pub(super) fn put_tag(&mut self, scene: &Scene, tag: TagVersion, told: Version) {
         if tag != self.tag {
-            self.tag = tag;
+            (self.tag, self.tag_is_old) = (tag, false);
             self.tell(scene, Target::Tag, told);
         }
     }
@@ -62,8 +57,8 @@ impl World {
         }
     }
 
-    pub(super) fn look(&mut self, scene: &Scene, key: usize) -> Look {
-        match self.take(scene, key) {
+    pub(super) fn look(&self, key: usize) -> Look {
+        match self.take(key) {
             Entry::Value { value, .. } => Look::Value(value.body, value.id.0[0] - 1),
             Entry::Fence { .. } => Look::Fenced,
             Entry::Missing | Entry::Lease { .. } => Look::Nothing,
@@ -79,7 +74,7 @@ impl World {
 
     pub(super) fn acquire(&mut self, scene: &Scene, key: usize, number: u8, seen: Option<u8>) -> Turn {
         let seen = seen.map_or(Seen::Nothing, |number| Seen::Drop(token(number)));
-        let (entry, answer) = self.take(scene, key).acquire(self.now(), token(number), seen, LONG);
+        let (entry, answer) = self.take(key).acquire(self.start, token(number), seen, LONG);
         self.put(scene, key, entry, 0);
         match answer {
             Acquired::Granted => Turn::Granted,
@@ -89,9 +84,14 @@ impl World {
         }
     }
 
+    /// The version of the tag; 0: there is none.
+    pub(super) fn present(&self, scene: &Scene) -> TagVersion {
+        if self.tag_is_old && scene.keeps(Rule::TagStart) { 0 } else { self.tag }
+    }
+
     /// "Create if missing, and get".
     pub(super) fn version(&mut self, scene: &Scene) -> TagVersion {
-        if scene.tagged && self.tag == 0 {
+        if scene.tagged && self.present(scene) == 0 {
             self.tags += 1;
             let tag = if scene.keeps(Rule::VersionsAreNew) { self.tags } else { 1 };
             self.put_tag(scene, tag, 0);
@@ -100,20 +100,20 @@ impl World {
     }
 
     pub(super) fn fill(&mut self, scene: &Scene, key: usize, number: u8, stored: Stored) -> bool {
-        let entry = self.take(scene, key);
-        let (entry, filled) = entry.fill(self.now(), token(number), LIFETIME, stored);
+        let entry = self.take(key);
+        let (entry, filled) = entry.fill(self.start, token(number), LIFETIME, stored);
         self.put(scene, key, entry, stored.value);
         filled == Filled::Yes
     }
 
     pub(super) fn begin(&mut self, scene: &Scene, key: usize, number: u8) {
-        let entry = self.take(scene, key).begin(self.now(), token(number), LONG);
+        let entry = self.take(key).begin(self.start, token(number), LONG);
         self.put(scene, key, entry, 0);
     }
 
     pub(super) fn end(&mut self, scene: &Scene, key: usize, number: u8, stored: Stored) {
-        let entry = self.take(scene, key);
-        let (entry, _) = entry.end(self.now(), token(number), Some((LIFETIME, stored)));
+        let entry = self.take(key);
+        let (entry, _) = entry.end(self.start, token(number), Some((LIFETIME, stored)));
         self.put(scene, key, entry, stored.value);
     }
 
@@ -123,7 +123,7 @@ impl World {
             return;
         }
         for key in (0..KEYS).filter(|key| target.covers(*key)) {
-            let entry = self.take(scene, key).invalidate();
+            let entry = self.take(key).invalidate();
             self.put(scene, key, entry, version);
         }
     }

@@ -41,6 +41,7 @@ impl explorer::World for World {
         let mut world = Self {
             entries: std::array::from_fn(|_| if scene.warm { warm.clone() } else { Entry::Missing }),
             tag,
+            tag_is_old: false,
             tags: tag,
             rows: [0; KEYS],
             commits: 0,
@@ -56,6 +57,7 @@ impl explorer::World for World {
             ticks: scene.ticks,
             snapshot: None,
             restarted: false,
+            start: 0,
         };
         if scene.failed {
             world.processes[0].recovery.push((Target::Key(0), 0, Wire::Sent));
@@ -120,7 +122,7 @@ fn server(scene: &Scene, world: &World, next: &mut Next<World>) {
     for (at, &held) in world.extensions.iter().enumerate() {
         step("the tag's life is extended", &|after| {
             after.extensions.remove(at);
-            if after.tag == 0 && scene.keeps(Rule::VersionsAreNew) {
+            if scene.keeps(Rule::VersionsAreNew) {
                 after.version(scene);
             } else if after.tag == 0 {
                 after.put_tag(scene, held, 0);
@@ -136,9 +138,13 @@ fn server(scene: &Scene, world: &World, next: &mut Next<World>) {
         }
         if let Some((entries, tag)) = &world.snapshot {
             step("restarts from its snapshot", &|after| {
-                (after.entries, after.tag, after.restarted) = (entries.clone(), *tag, true);
-                for process in 0..after.processes.len() {
+                (after.tag, after.tag_is_old) = (*tag, true);
+                (after.snapshot, after.restarted) = (None, true);
+                for process in (0..after.processes.len()).filter(|at| scene.hears(*at)) {
                     after.cut(process);
+                }
+                if !scene.cluster {
+                    (after.entries, after.start) = (entries.clone(), 1);
                 }
             });
         }
