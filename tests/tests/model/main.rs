@@ -12,6 +12,7 @@
 #[path = "../../../cache-runtime/src/domain/entry.rs"]
 mod entry;
 
+mod batch;
 mod explorer;
 mod fleet;
 mod single;
