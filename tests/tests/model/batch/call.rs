@@ -135,7 +135,8 @@ impl World {
         let leads = |other: &usize| {
             let slot = self.calls[*other].slots[key];
             let asks = matches!(slot, Slot::Ask(_) | Slot::Granted | Slot::Fill(..));
-            let waits = matches!(slot, Slot::Unstored | Slot::Busy(_) | Slot::Again(..) | Slot::Still);
+            let waits = matches!(slot, Slot::Unstored | Slot::Busy(_) | Slot::Again(..))
+                || (slot == Slot::Still && !scene.keeps(Rule::LeaveFlights));
             *other != at && scene.callers[*other].0 == scene.callers[at].0 && (asks || waits)
         };
         (0..self.calls.len()).find(leads)
@@ -211,6 +212,13 @@ impl World {
             Look::Value(value) => self.land(scene, at, key, (value, good_for)),
             Look::Fenced | Look::Nothing => {
                 self.calls[at].slots[key] = Slot::Still;
+                if scene.keeps(Rule::LeaveFlights) {
+                    for call in &mut self.calls {
+                        if matches!(call.slots[key], Slot::Follow { leader, .. } if leader == at) {
+                            call.slots[key] = Slot::Still;
+                        }
+                    }
+                }
                 Ok(self)
             }
         }

@@ -8,7 +8,7 @@ mod scenes;
 
 use crate::{
     LIFETIME, LONG, Version, Wire,
-    entry::{Acquired, Entry, Seen, Stored, Token},
+    entry::{Acquired, Entry, Lease, Seen, Stored, Token},
     explorer::{self, Broken, Event, Next},
     token,
 };
@@ -22,6 +22,8 @@ enum Rule {
     FillBeforeWaiting,
     /// A call waits for leases and for flights at once, not first for the flights that others lead.
     WaitSideBySide,
+    /// A flight whose wait brought nothing ends before its leader waits for anything else.
+    LeaveFlights,
     /// Who joined a flight takes its result only as far as it is evidence.
     Evidence,
     /// FILL stores only where the lease still stands.
@@ -39,6 +41,8 @@ struct Scene {
     plain: &'static [usize],
     /// Write-throughs, by their keys.
     strict: &'static [usize],
+    /// The keys are leased at the start, by nobody who is here.
+    leased: bool,
     evictions: bool,
     leases_end: bool,
     without: Option<Rule>,
@@ -48,6 +52,7 @@ const SCENE: Scene = Scene {
     callers: &[Caller(0, &[0, 1]), Caller(1, &[1, 0])],
     plain: &[0],
     strict: &[],
+    leased: false,
     evictions: false,
     leases_end: false,
     without: None,
@@ -162,8 +167,10 @@ impl explorer::World for World {
             sent: 0,
             early: None,
         };
+        let lease = Lease { token: token(99), until: LONG };
+        let entry = if scene.leased { Entry::Lease { created: 0, lease } } else { Entry::Missing };
         Self {
-            entries: [Entry::Missing, Entry::Missing],
+            entries: [entry.clone(), entry],
             rows: [0; KEYS],
             returned: [0; KEYS],
             calls: vec![call; scene.callers.len()],

@@ -33,9 +33,13 @@ fn batches_in_opposite_order_do_not_stall() {
 }
 
 #[test]
-fn a_call_waits_for_all_at_once() {
-    let callers = &[Caller(0, &[0, 1]), Caller(0, &[1, 0]), Caller(1, &[0, 1])];
-    needs(Scene { callers, plain: &[], ..SCENE }, &[Rule::WaitSideBySide]);
+fn a_call_keeps_nobody_waiting_while_it_waits() {
+    let scene = Scene { plain: &[], leased: true, leases_end: true, ..SHARED };
+    needs(scene, &[Rule::WaitSideBySide, Rule::LeaveFlights]);
+    if is_deep() {
+        let callers = &[Caller(0, &[0, 1]), Caller(0, &[1, 0]), Caller(1, &[0, 1])];
+        holds(Scene { callers, leased: false, ..scene });
+    }
 }
 
 #[test]

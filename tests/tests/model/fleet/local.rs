@@ -44,6 +44,16 @@ fn what_failed_waits_before_its_value_goes() {
 }
 
 #[test]
+fn who_starts_over_looks_into_the_queue_again() {
+    let scene = Scene { callers: &[BARE, HERE, HERE], outages: 1, warm: false, channel: true, ..OUT };
+    explorer::breaks::<World>(Scene { without: Some(Rule::LookAgain), ..scene }, Rule::LookAgain);
+    if is_deep() {
+        holds(scene);
+        holds(Scene { channel: false, ..scene });
+    }
+}
+
+#[test]
 fn a_value_goes_in_from_the_connection_that_is_told() {
     needs(Scene { held: false, ..FAR }, &[Rule::TrackedConnection]);
 }

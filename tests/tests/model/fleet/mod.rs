@@ -23,6 +23,8 @@ enum Rule {
     Ticket,
     /// The ticket is older than the look into the recovery queue.
     TicketFirst,
+    /// Who starts over looks into the queue again; without its rule only the ticket is a new one.
+    LookAgain,
     /// The generation is checked, and the value goes in, in one step.
     InsertInOneStep,
     /// The generation is bumped, and the value dropped, in one step; in two it is dropped first.

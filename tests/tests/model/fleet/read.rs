@@ -318,7 +318,12 @@ impl World {
                 Some((value, good_for)) if joined <= good_for => self = self.serve(follower, value)?,
                 _ => {
                     (self.readers[follower].again, self.readers[follower].seen) = (true, None);
-                    self.begin_read(scene, follower);
+                    if scene.keeps(Rule::LookAgain) {
+                        self.begin_read(scene, follower);
+                    } else {
+                        self.readers[follower].ticket = scene.callers[follower].local;
+                        self.readers[follower].read = Read::Get { look: None, tag: None };
+                    }
                 }
             }
         }
