@@ -82,6 +82,7 @@ fn a_silent_connection_is_noticed() {
 #[test]
 fn a_writer_publishes_what_is_acknowledged() {
     needs(Scene { held: false, channel: true, ..FAR }, &[Rule::PublishAfterAcknowledgement]);
+    needs(Scene { outages: 1, channel: true, ..FAR }, &[Rule::PublishAgain]);
 }
 
 #[test]

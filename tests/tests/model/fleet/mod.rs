@@ -53,6 +53,8 @@ enum Rule {
     AgeFromSending,
     /// A writer publishes after its invalidation was acknowledged.
     PublishAfterAcknowledgement,
+    /// What could not be published is repeated, as an invalidation that failed.
+    PublishAgain,
     /// A pattern is published, not only the keys that were found.
     PublishPatterns,
     /// The loader starts after the versions of its tags are known.

@@ -67,6 +67,7 @@ fn a_snapshot_brings_no_tag_back() {
         holds(Scene { warm: false, cluster: true, ..scene });
         holds(Scene { callers: &[HERE, HERE], ..scene });
         holds(Scene { callers: &[HERE, HERE], cluster: true, ..scene });
+        holds(Scene { callers: &[BARE], changes: &[THROUGH, TAG_WRITE], cluster: true, ..scene });
     }
 }
 

@@ -72,20 +72,14 @@ pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<Wo
         Write::Invalidate(version, Wire::Executed(())) | Write::End(version, _, Wire::Executed(())) => {
             step("acknowledged", &|_| acknowledged(scene, version, 0));
         }
-        Write::Publish { version, hits } => step("published", &|after| {
-            if target == Target::Pattern && !scene.keeps(Rule::PublishPatterns) {
-                for key in (0..KEYS).filter(|key| hits & (1 << key) != 0) {
-                    after.publish(scene, Target::Key(key), version);
-                }
-            } else {
-                after.publish(scene, target, version);
+        Write::Publish { version, hits } => {
+            step("published", &|after| published(scene, after, at, version, hits));
+            if scene.keeps(Rule::PublishAgain) {
+                fails(scene, world, at, version, next);
+            } else if world.outages > 0 {
+                step("cannot publish", &|_| Write::Acknowledged { version, hits });
             }
-            if scene.keeps(Rule::PublishAfterAcknowledgement) {
-                Write::Acknowledged { version, hits }
-            } else {
-                after.invalidation(target, version)
-            }
-        }),
+        }
         Write::Acknowledged { version, hits } => {
             let matching = target == Target::Pattern && !scene.keeps(Rule::DropAllThatMatch);
             step("drops its local value", &|after| {
@@ -117,6 +111,22 @@ pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<Wo
             after.learn(process, target, version);
             Write::Done
         }),
+    }
+}
+
+fn published(scene: &Scene, after: &mut World, at: usize, version: Version, hits: u8) -> Write {
+    let target = scene.changes[at].target;
+    if target == Target::Pattern && !scene.keeps(Rule::PublishPatterns) {
+        for key in (0..KEYS).filter(|key| hits & (1 << key) != 0) {
+            after.publish(scene, Target::Key(key), version);
+        }
+    } else {
+        after.publish(scene, target, version);
+    }
+    if scene.keeps(Rule::PublishAfterAcknowledgement) {
+        Write::Acknowledged { version, hits }
+    } else {
+        after.invalidation(target, version)
     }
 }
 
