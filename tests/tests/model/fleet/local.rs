@@ -91,6 +91,7 @@ fn a_write_through_and_readers_without_a_local_level() {
     holds(scene);
     holds(Scene { callers: &[ELSEWHERE, ELSEWHERE], evictions: 1, ..scene });
     holds(Scene { changes: &[WRITE], evictions: 1, ..scene });
+    holds(Scene { callers: &[BARE, BARE], warm: false, ..scene });
     if !is_deep() {
         return;
     }

@@ -43,10 +43,6 @@ pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<Wo
             let mut after = after();
             let value = world.rows[scene.callers[at].key];
             after.readers[at].read = Read::Loaded { token, value, tag, started };
-            if !scene.tagged {
-                // The lease tells whether the two moments are one.
-                after.send_fill(scene, at);
-            }
             step("loaded", Ok(after));
         }
         Read::Loaded { .. } => {

@@ -96,9 +96,9 @@ fn tags_at_once() {
     holds(Scene { changes: &[TAG_WRITE, WRITE], evictions: 1, ..LOCAL });
     for channel in [false, true] {
         let scene = Scene { channel, evictions: 1, ..LOCAL };
-        holds(Scene { callers: &[HERE, HERE, ELSEWHERE], ..scene });
-        holds(Scene { callers: &[HERE, ELSEWHERE], changes: &[TAG_WRITE, THROUGH], ..scene });
-        holds(Scene { callers: &[HERE, ELSEWHERE], cuts: 1, outages: 1, ..scene });
+        holds(Scene { callers: &[HERE, HERE, ELSEWHERE], evictions: 0, ..scene });
+        holds(Scene { callers: &[HERE, ELSEWHERE], changes: &[TAG_WRITE, THROUGH], evictions: 0, ..scene });
+        holds(Scene { callers: &[HERE, ELSEWHERE], cuts: 1, outages: 1, evictions: 0, ..scene });
         holds(Scene { cluster: true, extends: true, leases_end: true, ..scene });
     }
     let scene = Scene { leases_end: true, extends: true, evictions: 1, ..COLD };
