@@ -6,6 +6,7 @@
 )]
 
 mod caching;
+mod coherence;
 mod companion;
 mod configuration;
 mod counts;
@@ -18,10 +19,12 @@ mod flights;
 mod local;
 mod metrics;
 mod options;
+mod patterns;
 mod proxy;
 mod recovery;
 mod refresh;
 mod regression;
 mod support;
+mod tags;
 mod worker;
 mod writes;
