@@ -92,6 +92,7 @@ struct Lane {
     live: ArcSwapOption<Live>,
     /// The server does not tell of changes, and will not.
     refused: AtomicBool,
+    was_up: AtomicBool,
     /// Whether a connection is being tried.
     trying: AtomicBool,
     timeouts: AtomicU32,
@@ -203,6 +204,11 @@ impl Lanes {
         clock.now().saturating_add_signed(self.offset.load(Ordering::Relaxed))
     }
 
+    /// Whether any lane was up before.
+    pub(crate) fn was_up(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.was_up.load(Ordering::Acquire))
+    }
+
     /// Whether the server has refused to tell of changes.
     pub(crate) fn is_refused(&self) -> bool {
         self.lanes.iter().any(|lane| lane.refused.load(Ordering::Acquire))
@@ -308,6 +314,7 @@ impl Lane {
             listener,
             live: ArcSwapOption::empty(),
             refused: AtomicBool::new(false),
+            was_up: AtomicBool::new(false),
             trying: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
             broken: Notify::new(),
@@ -329,6 +336,7 @@ impl Lane {
     fn set(&self, live: Live) {
         self.timeouts.store(0, Ordering::Relaxed);
         self.live.store(Some(Arc::new(live)));
+        self.was_up.store(true, Ordering::Release);
     }
 
     /// Takes the lane down, if it still has this connection.

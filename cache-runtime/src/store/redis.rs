@@ -316,7 +316,12 @@ impl Store for RedisStore {
     }
 
     async fn announce(&self, changes: &Changes<'_>) -> Answer<()> {
-        if !self.speaks() {
+        // Who only writes does not know yet whether the server tracks: it asks, and speaks until it knows.
+        let is_known = self.speaks() || self.tracked.was_up();
+        if !is_known {
+            self.tracked.ensure_supervised();
+        }
+        if is_known && !self.speaks() {
             return Ok(());
         }
         let messages =

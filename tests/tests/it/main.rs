@@ -7,6 +7,7 @@
 
 mod batches;
 mod caching;
+mod coherence;
 mod companion;
 mod configuration;
 mod counts;
@@ -19,10 +20,12 @@ mod flights;
 mod local;
 mod metrics;
 mod options;
+mod patterns;
 mod proxy;
 mod recovery;
 mod refresh;
 mod regression;
 mod support;
+mod tags;
 mod worker;
 mod writes;

@@ -221,9 +221,10 @@ async fn is_in_use(cache: &Cache) -> bool {
 fn clients(server: &RedisServer) -> usize {
     let own = format!("id={} ", server.cli(&["CLIENT", "ID"]));
     let clients = server.cli(&["CLIENT", "LIST"]);
-    // A master and a replica see each other as clients, too.
-    let is_server = |line: &str| line.contains(" flags=M") || line.contains(" flags=S");
-    clients.lines().filter(|line| !line.starts_with(&own) && !is_server(line)).count()
+    // A master and a replica see each other as clients, too; and a connection that is told of changes is no lane.
+    let other = [" flags=M", " flags=S", " flags=t"];
+    let is_other = |line: &str| other.iter().any(|flags| line.contains(flags));
+    clients.lines().filter(|line| !line.starts_with(&own) && !is_other(line)).count()
 }
 
 /// Thread and message.
