@@ -136,7 +136,7 @@ pub fn type_name<T: ?Sized>(key: &mut KeyWriter) {
 #[must_use]
 pub fn call(cache: &Cache, site: &'static Site, key: KeyWriter, bypass: bool) -> Call {
     let hash = key.hash();
-    Call { engine: cache.0.clone(), site, key: key.finish(), hash, tags: Vec::new(), bypass }
+    Call { engine: cache.0.clone(), site, key: key.finish(), hash, tags: Box::default(), bypass }
 }
 
 /// What this process holds of a call's result, before anything is moved.
@@ -342,7 +342,7 @@ pub async fn write(
     let mut targets = targets;
     let own = own.map(|key| call(cache, site, key, bypass).tagged(tags));
     targets.extend(own.as_ref().and_then(Call::previous_versions));
-    let mut write = Write::begin(&cache.0, site, own.map(|own| (own.key, own.tags)), targets).await;
+    let mut write = Write::begin(&cache.0, site, own.map(|own| (own.key, own.tags.into())), targets).await;
     write.bypass(bypass);
     write
 }

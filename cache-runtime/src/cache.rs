@@ -250,7 +250,7 @@ impl Cache {
         });
         let key = Key::raw(&format!("{}{key}", self.0.config.prefix));
         let engine = EngineRef::Own(Arc::clone(&self.0));
-        let call = Call { engine, site: &UNTYPED, key, hash: 0, tags: Vec::new(), bypass: false };
+        let call = Call { engine, site: &UNTYPED, key, hash: 0, tags: Box::default(), bypass: false };
         Entry::new(call, EntryRules::Fixed(ttl))
     }
 }

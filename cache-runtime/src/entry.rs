@@ -189,7 +189,7 @@ impl<R> PlainEntry<R> {
         let mut write = Write::begin(
             engine,
             site,
-            Some((key.clone(), tags.clone())),
+            Some((key.clone(), tags.to_vec())),
             self.call.previous_versions().into_iter().collect(),
         )
         .await;

@@ -3,7 +3,7 @@
 //! A binary of its own: counting needs the global allocator.
 #![expect(clippy::unwrap_used, reason = "these are tests, also where they are not marked as such")]
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use cache_runtime::{Cache, cached, testing::server::RedisServer};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,26 @@ fn a_hit_in_process_allocates_nothing() {
         runtime.block_on(pin!(cache.scope(get_user(42, "acme"))));
     });
     assert_eq!(hit, 0, "neither the key, nor the look-up, nor decoding a value without strings");
+}
+
+#[cached(ttl = "STANDARD", local = "1h", key = "page:<id>:of:<org>", tags = ["org:<org>"])]
+async fn get_page(id: u64, org: &str) -> Arc<String> {
+    Arc::new(format!("{id} {org}"))
+}
+
+#[test]
+fn a_hit_in_the_local_level_allocates_nothing_whatever_the_value_and_the_arguments() {
+    let runtime = runtime();
+    let cache = Cache::in_memory();
+    let org = "an-organisation-with-a-rather-long-na";
+    let pages: Vec<Arc<String>> = (0..4).map(|_| runtime.block_on(cache.scope(get_page(42, org)))).collect();
+    assert!(Arc::ptr_eq(&pages[2], &pages[3]), "a pointer is cloned");
+    let hit = fewest(|| {
+        runtime.block_on(pin!(cache.scope(get_page(42, org))));
+    });
+    let calls = cache.report().function("get_page").unwrap().calls;
+    assert!(calls.hits_local >= 20 && calls.hits <= 1, "{calls:?}");
+    assert_eq!(hit, 0);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct Call {
     /// Of the arguments in the key.
     pub(crate) hash: u64,
     /// Sorted, each once.
-    pub(crate) tags: Vec<Key>,
+    pub(crate) tags: Box<[Key]>,
     /// The function asked for its body.
     pub(crate) bypass: bool,
 }
@@ -37,9 +37,10 @@ impl Call {
     /// The same call, of an entry with these tags.
     #[must_use]
     pub fn tagged(mut self, tags: Vec<KeyWriter>) -> Self {
-        self.tags = tags.into_iter().map(KeyWriter::finish).collect();
-        self.tags.sort_unstable();
-        self.tags.dedup();
+        let mut tags: Vec<Key> = tags.into_iter().map(KeyWriter::finish).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        self.tags = tags.into();
         self
     }
 
