@@ -146,8 +146,12 @@ impl Cache {
     }
 
     /// What each function did since this cache was built: hits, misses with their reasons, hit rates.
+    ///
+    /// Tells the recorder of metrics, too, of those hits in the process that it does not know yet: else it learns of them
+    /// when a call of the same function goes on to the store.
     #[must_use]
     pub fn report(&self) -> Report {
+        self.0.tell_all_local_hits();
         Report::of(&self.0.stats)
     }
 
@@ -200,6 +204,7 @@ impl Cache {
     /// the deadline. `true`: everything was done.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         let deadline = Deadline::after(deadline);
+        self.0.tell_all_local_hits();
         loop {
             if self.0.is_idle() {
                 return true;

@@ -54,7 +54,7 @@ use crate::{
     error::StoreError,
     flight::Flights,
     local::{Local, Ticket},
-    metrics::{Outcome, StatsTable, stats::Stats},
+    metrics::{self, Outcome, StatsTable, stats::Stats},
     resilience::{recovery::Recovery, refresh::Refreshes},
     store::{AnyStore, Store as _},
 };
@@ -154,6 +154,11 @@ impl Engine {
         if hits > 0 {
             site.emitter.requests(site.labels(), Outcome::HitLocal, hits);
         }
+    }
+
+    /// The same for all functions.
+    pub(crate) fn tell_all_local_hits(&self) {
+        self.stats.all().for_each(|(labels, stats)| metrics::local_hits(labels, stats.untold()));
     }
 
     /// The body runs without the cache.
