@@ -159,25 +159,31 @@ struct Promise {
     over: &'static [Mode],
     /// And when they have committed.
     fenced: &'static [Mode],
+    /// Which of them can hold its entries. Tags and patterns cannot be held: a write that lands when its caller has gone
+    /// promises nothing there.
+    held: &'static [Mode],
     /// Whether the history has invalidations of its entries.
     invalidated: bool,
 }
 
 const EVERY: &[Mode] = &[Mode::Through, Mode::Plain, Mode::Strict, Mode::Settling];
 const ITEM: Promise =
-    Promise { lag: 0, over: EVERY, fenced: &[Mode::Through, Mode::Strict], invalidated: true };
-const SUMMARY: Promise = Promise { lag: 0, over: EVERY, fenced: &[Mode::Strict], invalidated: false };
+    Promise { lag: 0, over: EVERY, fenced: &[Mode::Through, Mode::Strict], held: EVERY, invalidated: true };
+const SUMMARY: Promise = Promise { fenced: &[Mode::Strict], invalidated: false, ..ITEM };
 const FEED: Promise = Promise { invalidated: true, ..SUMMARY };
-const REPLICA: Promise = Promise { lag: LAG, over: &[Mode::Settling], fenced: &[], invalidated: false };
-const PROMISES: [Promise; 4] = [ITEM, SUMMARY, FEED, REPLICA];
+const REPLICA: Promise = Promise { lag: LAG, over: &[Mode::Settling], fenced: &[], ..SUMMARY };
+/// Strict writes, and those that settle, name the keys.
+const GROUPED: Promise = Promise { held: &[Mode::Strict, Mode::Settling], ..FEED };
+const PROMISES: [Promise; 5] = [ITEM, SUMMARY, FEED, REPLICA, GROUPED];
 
 /// Where the promise of a function stands among them.
 fn promise(function: Function) -> usize {
     match function {
-        Function::Item(_) => 0,
+        Function::Item(_) | Function::Several(_) => 0,
         Function::Summary => 1,
         Function::Feed(_) => 2,
         Function::Replica(_) => 3,
+        Function::Card(_) | Function::Page(..) => 4,
     }
 }
 
@@ -288,9 +294,9 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
             };
             statistics.reads += 1;
             statistics.hits += usize::from(!loaded);
-            let asked: Vec<u64> = match function {
-                Function::Item(key) | Function::Feed(key) | Function::Replica(key) => vec![key],
-                Function::Summary => (0..history.keys).collect(),
+            let asked: Vec<u64> = match function.key() {
+                Some(key) => vec![key],
+                None => (0..history.keys).collect(),
             };
             let shown: Vec<u64> = items.iter().map(|item| item.key).collect();
             for item in items {
@@ -415,7 +421,9 @@ fn shown(history: &History, promise: Promise, write: &Write, landed: Time) -> Op
     let shown = landed + promise.lag;
     let held = match write.leaving {
         Some(leaving) if shown > leaving => {
-            shown - leaving <= HOLD && !fences_were_lost(history, leaving, shown)
+            promise.held.contains(&write.mode)
+                && shown - leaving <= HOLD
+                && !fences_were_lost(history, leaving, shown)
         }
         _ => true,
     };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     check::{History, Violation},
-    event::{Event, Function, Item, Mode, Outcome, Time},
+    event::{Event, Item, Mode, Outcome, Time},
 };
 
 /// So long before the write, and after the read, is of interest.
@@ -121,15 +121,9 @@ fn words(history: &History, event: &Event, key: u64) -> String {
     };
     match event {
         Event::Read { function, loaded, items, .. } => {
-            let name = match function {
-                Function::Item(_) => "item",
-                Function::Summary => "summary",
-                Function::Feed(_) => "feed",
-                Function::Replica(_) => "replica",
-            };
             let shown = items.iter().find(|item| item.key == key).map_or(0, |item| item.version);
             let how = if *loaded { "loaded" } else { "was served" };
-            format!("{name} {how} version {shown} in {}", took())
+            format!("{function} {how} version {shown} in {}", took())
         }
         Event::Write { id, mode, .. } => {
             let mode = match mode {
@@ -169,7 +163,10 @@ fn millis(at: Time, first: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::check::{Happened, Process, check};
+    use crate::history::{
+        check::{Happened, Process, check},
+        event::Function,
+    };
 
     #[test]
     fn the_story_has_the_read_the_write_that_it_missed_and_the_fault() {
@@ -203,7 +200,7 @@ mod tests {
             "***   32.000 ms p1    version 1 (write 7) has committed",
             "***   33.000 ms p1    version 1 (write 7) has returned",
             "      34.000 ms p1    has no invalidation to repeat, seen in 1.000 ms",
-            ">>>   40.000 ms p2    item was served version 0 in 2.000 ms",
+            ">>>   40.000 ms p2    item:0 was served version 0 in 2.000 ms",
         ];
         assert_eq!(story.lines().collect::<Vec<_>>(), expected);
     }

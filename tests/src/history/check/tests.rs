@@ -30,6 +30,18 @@ fn old_feed(start: Time) -> Event {
     read_of(Function::Feed(0), start, version(0, 0))
 }
 
+fn old_card(start: Time) -> Event {
+    read_of(Function::Card(0), start, version(0, 0))
+}
+
+fn old_page(start: Time) -> Event {
+    read_of(Function::Page(0, 1), start, version(0, 0))
+}
+
+fn old_several(start: Time) -> Event {
+    read_of(Function::Several(0), start, version(0, 0))
+}
+
 fn old_replica(start: Time) -> Event {
     read_of(Function::Replica(0), start, version(0, 0))
 }
@@ -102,7 +114,7 @@ fn stale(history: &History, expected: &[Reason]) {
 #[test]
 fn a_write_that_has_returned_binds_all_reads_after_it() {
     let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned), clear(31)]);
-    for old in [old_item, old_summary, old_feed] {
+    for old in [old_item, old_summary, old_feed, old_card, old_page, old_several] {
         stale(&history(writer.clone(), vec![old(15), old(25), old(31)]), &[]);
         stale(&history(writer.clone(), vec![old(33), old(60_000)]), &[Reason::Returned; 2]);
     }
@@ -124,7 +136,8 @@ fn without_an_acknowledgement_it_binds_its_own_process_only() {
 fn a_fenced_write_binds_reads_of_its_key_from_its_commit() {
     let fenced = write(Mode::Through, true);
     stale(&history(fenced.clone(), vec![old_item(19), old_item(21)]), &[Reason::Committed]);
-    stale(&history(fenced.clone(), vec![old_summary(21)]), &[]);
+    stale(&history(fenced.clone(), vec![old_several(19), old_several(21)]), &[Reason::Committed]);
+    stale(&history(fenced.clone(), vec![old_summary(21), old_card(21), old_page(21)]), &[]);
     stale(&history(write(Mode::Through, false), vec![old_item(21)]), &[]);
     stale(&history(write(Mode::Plain, true), vec![old_item(21)]), &[]);
     // A fence that was lost before the commit, and one that was lost after it.
@@ -140,7 +153,7 @@ fn a_fenced_write_binds_reads_of_its_key_from_its_commit() {
 #[test]
 fn a_strict_write_binds_reads_of_its_targets_from_its_commit() {
     let strict = write(Mode::Strict, true);
-    for old in [old_item, old_summary, old_feed] {
+    for old in [old_item, old_summary, old_feed, old_card, old_page, old_several] {
         stale(&history(strict.clone(), vec![old(19), old(21)]), &[Reason::Strict]);
         stale(&history(write(Mode::Strict, false), vec![old(21)]), &[]);
         // A fence that was lost before the commit, and one that was lost after it.
@@ -218,6 +231,24 @@ fn what_lands_after_its_caller_has_gone_binds_from_then_on_if_the_hold_stands() 
 }
 
 #[test]
+fn what_lands_behind_the_invalidation_of_a_tag_or_a_pattern_binds_no_read_of_it() {
+    let check = |mode, landed, old: fn(Time) -> Event, expected: &[Reason]| {
+        let more = [leaving(25), written(26, Outcome::Returned), clear(27)];
+        stale(&history(with(write_until(mode, false, landed), &more), vec![old(500)]), expected);
+    };
+    for old in [old_card, old_page] {
+        for mode in [Mode::Plain, Mode::Through] {
+            check(mode, 20, old, &[Reason::Returned]);
+            check(mode, 300, old, &[]);
+        }
+        for mode in [Mode::Strict, Mode::Settling] {
+            check(mode, 300, old, &[Reason::Returned]);
+        }
+    }
+    check(Mode::Plain, 300, old_item, &[Reason::Returned]);
+}
+
+#[test]
 fn a_process_that_is_killed_leaves_its_fences_but_no_invalidation() {
     let check_killed = |mode, fenced, expected: &[Reason]| {
         let mut events = write(mode, fenced);
@@ -242,8 +273,10 @@ fn an_invalidation_binds_to_what_had_landed_before_it() {
     let writer = write(Mode::Plain, false);
     let reads = vec![old_item(25), old_item(32)];
     stale(&history(with(writer.clone(), &[invalidated(30, true)]), reads.clone()), &[Reason::Invalidated]);
-    let feeds = vec![old_feed(25), old_feed(32)];
-    stale(&history(with(writer.clone(), &[invalidated(30, true)]), feeds), &[Reason::Invalidated]);
+    for old in [old_feed, old_card, old_page, old_several] {
+        let reads = vec![old(25), old(32)];
+        stale(&history(with(writer.clone(), &[invalidated(30, true)]), reads), &[Reason::Invalidated]);
+    }
     stale(&history(with(writer.clone(), &[invalidated(30, false)]), reads.clone()), &[]);
     stale(&history(with(writer.clone(), &[invalidated(20, true)]), reads), &[]);
     // Only the item: nobody has touched the summary.
