@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use cache_runtime::{Cache, HealthState, TtlClass, cached, testing};
+use cache_runtime::{Cache, Coherence, HealthState, TtlClass, cached, testing};
 use cache_tests::history::{
     event::{Event, Function, GROUP, Item, Mode, Outcome, PAGES, Recorder, Time, WriteId, now},
     plan::Load,
@@ -65,7 +65,7 @@ impl Grouped for u64 {
 }
 
 /// A load goes on when its reader goes away.
-#[cached(ttl = "STANDARD", key = "item:<key>", skip = [worker, reading], detach = true)]
+#[cached(ttl = "STANDARD", key = "item:<key>", local = false, skip = [worker, reading], detach = true)]
 async fn item(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
     reading.run(worker.truth.item(key)).await
 }
@@ -79,6 +79,7 @@ async fn item(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<It
     stale_if_error = "400ms",
     early_refresh = 5.0,
     load_timeout = "25ms",
+    local = false,
     detach = true
 )]
 async fn feed(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
@@ -86,13 +87,13 @@ async fn feed(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<It
 }
 
 /// Reads what the database was a while ago: only writes that settle promise anything.
-#[cached(ttl = "STANDARD", key = "replica:<key>", skip = [worker, reading], detach = true)]
+#[cached(ttl = "STANDARD", key = "replica:<key>", local = false, skip = [worker, reading], detach = true)]
 async fn replica(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
     reading.run(worker.truth.lagging_item(key)).await
 }
 
 /// A target of every write. Its loads end with their readers: they borrow.
-#[cached(ttl = "STANDARD", key = "summary", skip = [worker, reading])]
+#[cached(ttl = "STANDARD", key = "summary", local = false, skip = [worker, reading])]
 async fn summary(worker: &Worker, reading: &Reading) -> Result<Vec<Item>, Failed> {
     reading.run(worker.truth.items()).await
 }
@@ -102,6 +103,7 @@ async fn summary(worker: &Worker, reading: &Reading) -> Result<Vec<Item>, Failed
     ttl = "STANDARD",
     key = "card:<key.group()>:<key>",
     tags = ["group:<key.group()>"],
+    local = false,
     skip = [worker, reading],
     detach = true
 )]
@@ -110,14 +112,52 @@ async fn card(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<It
 }
 
 /// Falls by a pattern, with the other pages of the item.
-#[cached(ttl = "STANDARD", key = "page:<key>:<page>", skip = [worker, reading], detach = true)]
+#[cached(ttl = "STANDARD", key = "page:<key>:<page>", local = false, skip = [worker, reading], detach = true)]
 async fn page(key: u64, page: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
     reading.run(worker.truth.item(key)).await
 }
 
 /// The entries of `item`, several at once.
-#[cached(batch, ttl = "STANDARD", key = "item:<key>", each = "key in keys", skip = [worker, reading])]
+#[cached(batch, ttl = "STANDARD", key = "item:<key>", each = "key in keys", local = false, skip = [worker, reading])]
 async fn several(keys: &[u64], worker: &Worker, reading: &Reading) -> Result<HashMap<u64, Item>, Failed> {
+    reading.run_for(keys, worker).await
+}
+
+/// The entries of `item`, held in this process for as long as the plan says.
+#[cached(ttl = "STANDARD", key = "item:<key>", skip = [worker, reading], detach = true)]
+async fn held_item(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+#[cached(
+    ttl = "STANDARD",
+    key = "card:<key.group()>:<key>",
+    tags = ["group:<key.group()>"],
+    skip = [worker, reading],
+    detach = true
+)]
+async fn held_card(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+#[cached(ttl = "STANDARD", key = "page:<key>:<page>", skip = [worker, reading], detach = true)]
+async fn held_page(key: u64, page: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+#[cached(
+    batch,
+    ttl = "STANDARD",
+    key = "card:<key.group()>:<key>",
+    tags = ["group:<key.group()>"],
+    each = "key in keys",
+    skip = [worker, reading]
+)]
+async fn held_several(
+    keys: &[u64],
+    worker: &Worker,
+    reading: &Reading,
+) -> Result<HashMap<u64, Item>, Failed> {
     reading.run_for(keys, worker).await
 }
 
@@ -377,17 +417,20 @@ impl Worker {
 
     async fn read_something(self: &Arc<Self>, key: u64, random: &mut Random) {
         let function = match random.below(100) {
-            0..15 => Function::Summary,
-            15..35 => Function::Feed(key),
-            35..43 => Function::Replica(key),
-            43..56 => Function::Card(key),
-            56..70 => Function::Page(key, random.below(PAGES)),
-            70..80 => {
+            0..12 => Function::Summary,
+            12..27 => Function::Feed(key),
+            27..33 => Function::Replica(key),
+            33..42 => Function::Card(key),
+            42..52 => Function::Page(key, random.below(PAGES)),
+            drawn @ (52..59 | 96..100) => {
                 let first = random.below(self.load.keys);
                 let keys = (0..1 + random.below(self.load.keys)).map(|key| (first + key) % self.load.keys);
-                return self.read_several(&keys.collect::<Vec<_>>(), random).await;
+                return self.read_several(&keys.collect::<Vec<_>>(), drawn >= 96, random).await;
             }
-            _ => Function::Item(key),
+            59..70 => Function::Item(key),
+            70..82 => Function::HeldItem(key),
+            82..90 => Function::HeldCard(key),
+            _ => Function::HeldPage(key, random.below(PAGES)),
         };
         self.read(function, random).await;
     }
@@ -405,9 +448,10 @@ impl Worker {
                 Function::Replica(key) => replica(key, worker, of_call).await.map(one),
                 Function::Card(key) => card(key, worker, of_call).await.map(one),
                 Function::Page(key, number) => page(key, number, worker, of_call).await.map(one),
-                Function::Several(key) => {
-                    several(&[key], self, &reading).await.map(|items| items.into_values().collect())
-                }
+                Function::HeldItem(key) => held_item(key, worker, of_call).await.map(one),
+                Function::HeldCard(key) => held_card(key, worker, of_call).await.map(one),
+                Function::HeldPage(key, number) => held_page(key, number, worker, of_call).await.map(one),
+                Function::Several(_) | Function::HeldSeveral(_) => unreachable!("a batch"),
             }
         };
         let Some(Ok(items)) = patiently(random, call).await else { return };
@@ -416,15 +460,22 @@ impl Worker {
     }
 
     /// Each of them is a read of its own.
-    async fn read_several(self: &Arc<Self>, keys: &[u64], random: &mut Random) {
-        let reading = Reading::draw(Function::Several(keys[0]), random);
+    async fn read_several(self: &Arc<Self>, keys: &[u64], held: bool, random: &mut Random) {
+        let function = if held { Function::HeldSeveral } else { Function::Several };
+        let reading = Reading::draw(function(keys[0]), random);
         let start = now();
-        let Some(Ok(items)) = patiently(random, several(keys, self, &reading)).await else { return };
+        let call = async {
+            match held {
+                true => held_several(keys, self, &reading).await,
+                false => several(keys, self, &reading).await,
+            }
+        };
+        let Some(Ok(items)) = patiently(random, call).await else { return };
         let end = now();
         let loaded = reading.ran_for.into_inner().unwrap_or_else(PoisonError::into_inner);
         for &key in keys {
             let items = vec![*items.get(&key).expect("each that was asked for")];
-            let (function, loaded) = (Function::Several(key), loaded.contains(&key));
+            let (function, loaded) = (function(key), loaded.contains(&key));
             self.note(&Event::Read { start, end, function, loaded, items });
         }
     }
@@ -526,20 +577,29 @@ impl Worker {
         }
         let mut random = Random::new(self.number);
         for key in 0..self.load.keys {
-            let pages = (0..PAGES).map(|page| Function::Page(key, page));
-            let others =
-                [Function::Item(key), Function::Feed(key), Function::Replica(key), Function::Card(key)];
+            let pages =
+                (0..PAGES).flat_map(|page| [Function::Page(key, page), Function::HeldPage(key, page)]);
+            let others = [
+                Function::Item(key),
+                Function::Feed(key),
+                Function::Replica(key),
+                Function::Card(key),
+                Function::HeldItem(key),
+                Function::HeldCard(key),
+            ];
             for function in others.into_iter().chain(pages) {
                 self.read(function, &mut random).await;
             }
         }
         self.read(Function::Summary, &mut random).await;
-        self.read_several(&(0..self.load.keys).collect::<Vec<_>>(), &mut random).await;
+        let all: Vec<u64> = (0..self.load.keys).collect();
+        self.read_several(&all, false, &mut random).await;
+        self.read_several(&all, true, &mut random).await;
         let report = self.cache.report();
-        if let Some(row) = report.functions.iter().find(|row| row.template == "feed:<key>") {
-            let (stale, failed) = (row.calls.stale, row.load_failures);
-            self.note(&Event::Counted { at: now(), stale, failed });
-        }
+        let local = report.functions.iter().map(|row| row.calls.hits_local).sum();
+        let feed = report.functions.iter().find(|row| row.template == "feed:<key>");
+        let (stale, failed) = feed.map_or((0, 0), |row| (row.calls.stale, row.load_failures));
+        self.note(&Event::Counted { at: now(), stale, failed, local });
     }
 }
 
@@ -565,6 +625,8 @@ async fn run(folder: &Path, number: u64, seed: u64, url: &str, load: Load) {
         .and_then(|builder| builder.namespace(namespace))
         .expect("fit")
         .budget(Duration::from_millis(load.budget))
+        .local(Duration::from_millis(load.local))
+        .coherence(if load.channel { Coherence::Channel } else { Coherence::Tracking })
         .ttl_class(TtlClass::Standard, Duration::from_millis(load.ttl))
         .ttl_class(TtlClass::Realtime, Duration::from_millis(load.fading))
         .lease(Duration::from_millis(load.lease));

@@ -53,6 +53,14 @@ pub enum Function {
     Page(u64, u64),
     /// The item of this key, one of those that a batch has asked for; in the same entry as [`Item`](Self::Item).
     Several(u64),
+    /// The same entry as [`Item`](Self::Item), held in the process.
+    HeldItem(u64),
+    /// The same entry as [`Card`](Self::Card), held in the process.
+    HeldCard(u64),
+    /// The same entry as [`Page`](Self::Page), held in the process.
+    HeldPage(u64, u64),
+    /// The same entry as [`Card`](Self::Card), held in the process, by a batch.
+    HeldSeveral(u64),
 }
 
 /// So many keys in a row share a tag.
@@ -102,6 +110,10 @@ impl Function {
             Self::Card(_) => "card",
             Self::Page(..) => "page",
             Self::Several(_) => "several",
+            Self::HeldItem(_) => "held-item",
+            Self::HeldCard(_) => "held-card",
+            Self::HeldPage(..) => "held-page",
+            Self::HeldSeveral(_) => "held-several",
         }
     }
 
@@ -115,7 +127,11 @@ impl Function {
             | Self::Replica(key)
             | Self::Card(key)
             | Self::Page(key, _)
-            | Self::Several(key) => Some(key),
+            | Self::Several(key)
+            | Self::HeldItem(key)
+            | Self::HeldCard(key)
+            | Self::HeldPage(key, _)
+            | Self::HeldSeveral(key) => Some(key),
         }
     }
 }
@@ -126,7 +142,7 @@ impl fmt::Display for Function {
         f.write_str(self.name())?;
         self.key().map_or(Ok(()), |key| write!(f, ":{key}"))?;
         match self {
-            Self::Page(_, page) => write!(f, ":{page}"),
+            Self::Page(_, page) | Self::HeldPage(_, page) => write!(f, ":{page}"),
             _ => Ok(()),
         }
     }
@@ -147,6 +163,10 @@ impl FromStr for Function {
             ("card", &[key]) => Self::Card(key),
             ("page", &[key, page]) => Self::Page(key, page),
             ("several", &[key]) => Self::Several(key),
+            ("held-item", &[key]) => Self::HeldItem(key),
+            ("held-card", &[key]) => Self::HeldCard(key),
+            ("held-page", &[key, page]) => Self::HeldPage(key, page),
+            ("held-several", &[key]) => Self::HeldSeveral(key),
             _ => return Err(Malformed),
         })
     }
@@ -257,14 +277,16 @@ pub enum Event {
         /// When the process gave up.
         at: Time,
     },
-    /// What the cache has counted of `feed`, at the end.
+    /// What the cache has counted, at the end.
     Counted {
         /// When.
         at: Time,
-        /// How many calls it has served past the TTL.
+        /// How many calls of `feed` it has served past the TTL.
         stale: u64,
-        /// How many of its loads have failed.
+        /// How many loads of `feed` have failed.
         failed: u64,
+        /// How many calls of any function were served by the local level.
+        local: u64,
     },
 }
 
@@ -332,7 +354,7 @@ impl fmt::Display for Event {
             Self::Clear { start, end } => write!(f, "clear {start} {end}"),
             Self::Quiet { start, end } => write!(f, "quiet {start} {end}"),
             Self::Unfinished { at } => write!(f, "unfinished {at}"),
-            Self::Counted { at, stale, failed } => write!(f, "counted {at} {stale} {failed}"),
+            Self::Counted { at, stale, failed, local } => write!(f, "counted {at} {stale} {failed} {local}"),
         }
     }
 }
@@ -393,9 +415,12 @@ impl FromStr for Event {
             "clear" => Self::Clear { start: number(word()?)?, end: number(word()?)? },
             "quiet" => Self::Quiet { start: number(word()?)?, end: number(word()?)? },
             "unfinished" => Self::Unfinished { at: number(word()?)? },
-            "counted" => {
-                Self::Counted { at: number(word()?)?, stale: number(word()?)?, failed: number(word()?)? }
-            }
+            "counted" => Self::Counted {
+                at: number(word()?)?,
+                stale: number(word()?)?,
+                failed: number(word()?)?,
+                local: number(word()?)?,
+            },
             _ => return Err(Malformed),
         };
         Ok(event)
@@ -452,6 +477,10 @@ mod tests {
             Function::Card(7),
             Function::Page(7, 8),
             Function::Several(7),
+            Function::HeldItem(7),
+            Function::HeldCard(7),
+            Function::HeldPage(7, 8),
+            Function::HeldSeveral(7),
         ];
         let reads = functions.map(|function| {
             let loaded = function == Function::Summary;
@@ -468,7 +497,7 @@ mod tests {
             Event::Clear { start: 1, end: 2 },
             Event::Quiet { start: 1, end: 2 },
             Event::Unfinished { at: 1 },
-            Event::Counted { at: 1, stale: 2, failed: 3 },
+            Event::Counted { at: 1, stale: 2, failed: 3, local: 4 },
         ];
         let writes = Mode::ALL.map(|(mode, _)| Event::Write { id: 1, start: 2, mode, key: 3 });
         for event in events.into_iter().chain(writes).chain(reads) {

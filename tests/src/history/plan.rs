@@ -41,6 +41,10 @@ pub struct Load {
     /// How many of a thousand writes are left by their callers, or fail. Each keeps its keys fenced for a second, so
     /// that with many of them nothing is cached.
     pub leaves: u64,
+    /// How long values are in the local level, in milliseconds.
+    pub local: u64,
+    /// Whether processes tell each other of changes by messages; else the server does.
+    pub channel: bool,
     /// Whether the protocol is in force.
     pub fencing: bool,
 }
@@ -52,8 +56,14 @@ pub enum Fault {
     Flush,
     /// `SCRIPT FLUSH`.
     FlushScripts,
-    /// Every connection is closed by the server.
+    /// Every connection is closed by the server, but for those to the channel.
     KillClients,
+    /// Those that the server tells of changes are.
+    KillTracked,
+    /// Those to the channel are.
+    KillListeners,
+    /// One of the others is; which, is drawn.
+    KillLane(u64),
     /// A snapshot is taken, which a later restart brings back.
     Save,
     /// SIGSTOP, and SIGCONT so much later.
@@ -67,7 +77,10 @@ pub enum Fault {
 }
 
 /// Which faults a run has: the lowest bits of its seed, so that a few seeds in a row see everything.
-const PROFILES: u64 = 4;
+const PROFILES: u64 = 5;
+
+/// And by turns the server or a message tells of changes: with an odd number of profiles, each of them sees both.
+const ROUND: u64 = PROFILES * 2;
 
 impl Plan {
     /// The plan of a seed.
@@ -85,9 +98,11 @@ impl Plan {
             pause: random.below(4),
             writes: *random.pick(&[5, 20, 60, 120]),
             leaves: *random.pick(&[5, 20, 150]),
+            local: *random.pick(&[200, 2_000, 30_000, 30_000]),
+            channel: seed % ROUND % 2 == 1,
             fencing: true,
         };
-        let mut faults = match seed % PROFILES {
+        let mut faults = match seed % ROUND % PROFILES {
             // Nothing but callers that go away, and enough of them.
             0 => {
                 (load.writes, load.leaves) = (load.writes.max(60), load.leaves.max(50));
@@ -101,6 +116,7 @@ impl Plan {
                 faults.push((within(&mut random, length, 10, 60), Fault::PauseServer(outage)));
                 faults
             }
+            3 => spread(&mut random, length, 8, kill),
             _ => {
                 let mut faults = spread(&mut random, length, 6, |random| match random.below(3) {
                     0 => process(random, processes),
@@ -120,7 +136,7 @@ impl Plan {
     /// The seed itself, or a near one whose plan has the faults of the given run in a row of runs.
     #[must_use]
     pub fn seed_for(seed: u64, run: u64) -> u64 {
-        seed - seed % PROFILES + run % PROFILES
+        seed - seed % ROUND + run % ROUND
     }
 }
 
@@ -151,11 +167,20 @@ fn process(random: &mut Random, processes: u64) -> Fault {
     }
 }
 
+fn kill(random: &mut Random) -> Fault {
+    match random.below(4) {
+        0 => Fault::KillClients,
+        1 => Fault::KillTracked,
+        2 => Fault::KillListeners,
+        _ => Fault::KillLane(random.next() >> 32),
+    }
+}
+
 fn connection(random: &mut Random) -> Fault {
     match random.below(5) {
         0 => Fault::Flush,
         1 => Fault::FlushScripts,
-        2 | 3 => Fault::KillClients,
+        2 | 3 => kill(random),
         _ => Fault::PauseServer(Duration::from_millis(30 + random.below(400))),
     }
 }
@@ -164,8 +189,10 @@ impl Load {
     /// As words of a command line.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        let Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing } = *self;
-        [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, u64::from(fencing)]
+        let Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing } =
+            *self;
+        let (channel, fencing) = (u64::from(channel), u64::from(fencing));
+        [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing]
             .map(|word| word.to_string())
             .into()
     }
@@ -174,11 +201,13 @@ impl Load {
     #[must_use]
     pub fn parse(words: &[String]) -> Option<Self> {
         let numbers: Option<Vec<u64>> = words.iter().map(|word| word.parse().ok()).collect();
-        let [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing] = *numbers? else {
+        let [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing] =
+            *numbers?
+        else {
             return None;
         };
-        let fencing = fencing == 1;
-        Some(Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing })
+        let (channel, fencing) = (channel == 1, fencing == 1);
+        Some(Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing })
     }
 }
 
@@ -206,6 +235,9 @@ mod tests {
             kinds(|fault| matches!(fault, Fault::Flush)),
             kinds(|fault| matches!(fault, Fault::FlushScripts)),
             kinds(|fault| matches!(fault, Fault::KillClients)),
+            kinds(|fault| matches!(fault, Fault::KillTracked)),
+            kinds(|fault| matches!(fault, Fault::KillListeners)),
+            kinds(|fault| matches!(fault, Fault::KillLane(_))),
             kinds(|fault| matches!(fault, Fault::Save)),
             kinds(|fault| matches!(fault, Fault::PauseServer(_))),
             kinds(|fault| matches!(fault, Fault::RestartServer(_))),
@@ -213,7 +245,12 @@ mod tests {
             kinds(|fault| matches!(fault, Fault::PauseProcess(..))),
         ];
         assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
-        assert!(Plan::of(Plan::seed_for(77, 0), LENGTH).faults.is_empty());
-        assert!(!Plan::of(Plan::seed_for(77, 3), LENGTH).faults.is_empty());
+        let plans: Vec<_> = (0..ROUND).map(|run| Plan::of(Plan::seed_for(77, run), LENGTH)).collect();
+        assert!(plans[0].faults.is_empty() && !plans[3].faults.is_empty());
+        let profile = |plan: &Plan| (plan.seed % PROFILES, plan.load.channel);
+        let mut profiles: Vec<_> = plans.iter().map(profile).collect();
+        profiles.sort_unstable();
+        profiles.dedup();
+        assert_eq!(profiles.len(), 10, "{profiles:?}");
     }
 }

@@ -149,8 +149,8 @@ fn words(history: &History, event: &Event, key: u64) -> String {
         Event::Clear { .. } => format!("has no invalidation to repeat, seen in {}", took()),
         Event::Quiet { .. } => format!("has nothing under way, seen in {}", took()),
         Event::Unfinished { .. } => "is to end, and is not done".to_owned(),
-        Event::Counted { stale, failed, .. } => {
-            format!("has served {stale} old values, {failed} loads failed")
+        Event::Counted { stale, failed, local, .. } => {
+            format!("has served {stale} old values and {local} of its own, {failed} loads failed")
         }
     }
 }
@@ -164,7 +164,7 @@ fn millis(at: Time, first: Time) -> String {
 mod tests {
     use super::*;
     use crate::history::{
-        check::{Happened, Process, check},
+        check::{Happened, Process, Silenced, check},
         event::Function,
     };
 
@@ -182,13 +182,20 @@ mod tests {
         let (function, items) = (Function::Item(0), vec![item(0, 0)]);
         let reader = vec![Event::Read { start: ms(20), end: ms(22), function, loaded: false, items }];
         let process = |number, events| Process { number, events, killed: None, hung: false };
-        let fault = Happened { start: ms(9), end: ms(16), what: "Flush".to_owned(), destructive: true };
+        let fault = Happened {
+            start: ms(9),
+            end: ms(16),
+            what: "Flush".to_owned(),
+            destructive: true,
+            silences: Silenced::Nobody,
+        };
         let history = History {
             processes: vec![process(1, writer), process(2, reader)],
             faults: vec![fault],
             versions: vec![item(1, 7)],
             keys: 1,
             lease: ms(2_000),
+            local: ms(1_000),
         };
         let (violations, _) = check(&history);
         let story = tell(&history, &violations[0]);

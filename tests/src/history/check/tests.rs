@@ -82,7 +82,13 @@ fn quiet(start: Time) -> Event {
 }
 
 fn flush(start: Time) -> Happened {
-    Happened { start: ms(start), end: ms(start + 1), what: "Flush".to_owned(), destructive: true }
+    Happened {
+        start: ms(start),
+        end: ms(start + 1),
+        what: "Flush".to_owned(),
+        destructive: true,
+        silences: Silenced::Nobody,
+    }
 }
 
 /// The first process writes, the second one reads.
@@ -94,6 +100,7 @@ fn history(writer: Vec<Event>, reader: Vec<Event>) -> History {
         versions: vec![version(1, WRITE)],
         keys: 1,
         lease: ms(3_000),
+        local: ms(10_000),
     }
 }
 
@@ -228,6 +235,70 @@ fn what_lands_after_its_caller_has_gone_binds_from_then_on_if_the_hold_stands() 
     let failed = |landed| with(failed(landed), &[clear(15)]);
     stale(&history(failed(300), vec![old_item(299), old_item(301)]), &[Reason::Returned]);
     stale(&history(with(failed(1_100), &[old_item(1_101)]), vec![]), &[]);
+}
+
+const HELD: [Function; 4] =
+    [Function::HeldItem(0), Function::HeldCard(0), Function::HeldPage(0, 2), Function::HeldSeveral(0)];
+
+#[test]
+fn what_a_process_holds_is_not_older_than_its_own_writes() {
+    let returned = with(write(Mode::Through, true), &[written(30, Outcome::Returned)]);
+    let left = [leaving(21), written(30, Outcome::Left), quiet(31)];
+    let left = with(write(Mode::Plain, false), &left);
+    let invalidated = Event::Invalidated { start: ms(30), end: ms(31), key: 0, acknowledged: true };
+    let invalidated = with(write(Mode::Plain, false), &[invalidated]);
+    for function in HELD {
+        let old = |start| read_of(function, start, version(0, 0));
+        let own = |events: &[Event], expected: &[Reason]| {
+            stale(&history(with(events.to_vec(), &[old(25), old(40)]), vec![]), expected);
+        };
+        // Also where it was fenced: others hear of it when it is over.
+        own(&returned, &[Reason::OwnWrite]);
+        own(&left, &[Reason::Left]);
+        own(&invalidated, &[Reason::Invalidated]);
+    }
+}
+
+#[test]
+fn what_other_processes_hold_is_older_only_while_the_message_is_under_way() {
+    let writer = with(write(Mode::Strict, true), &[written(30, Outcome::Returned), clear(31)]);
+    for function in HELD {
+        let old = |start| read_of(function, start, version(0, 0));
+        let new = |start| read_of(function, start, version(1, WRITE));
+        let history = |reads: &[Event]| history(writer.clone(), reads.to_vec());
+        let within = history(&[old(25), old(33), old(1_400), new(1_500)]);
+        stale(&within, &[]);
+        let (_, statistics) = check(&within);
+        assert_eq!((statistics.held, statistics.lags.len()), (4, 2));
+        assert_eq!((statistics.lag(50).as_millis(), statistics.lag(99).as_millis()), (1, 1_368));
+        stale(&history(&[old(1_600), old(60_000)]), &[Reason::Heard; 2]);
+    }
+    stale(&history(writer, vec![old_item(33)]), &[Reason::Strict]);
+}
+
+#[test]
+fn in_a_silence_it_is_given_up_within_the_heartbeat_or_when_its_time_is_over() {
+    let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned), clear(31)]);
+    for function in HELD {
+        let old = |start| read_of(function, start, version(0, 0));
+        let check = |silences, (start, end), local, expected: &[Reason]| {
+            let mut history = history(writer.clone(), vec![old(1_600), old(4_500), old(4_600)]);
+            let what = "Partition".to_owned();
+            history.faults =
+                vec![Happened { start: ms(start), end: ms(end), what, destructive: false, silences }];
+            history.local = ms(local);
+            stale(&history, expected);
+        };
+        let silenced = Silenced::Process(2);
+        check(silenced, (20, 5_000), 60_000, &[Reason::Heard]);
+        check(Silenced::Everybody, (20, 5_000), 60_000, &[Reason::Heard]);
+        check(silenced, (20, 5_000), 500, &[Reason::Heard; 2]);
+        // It is over, but not noticed yet; it is noticed; it began when the message had come long ago.
+        check(silenced, (1, 2), 60_000, &[Reason::Heard]);
+        check(silenced, (2_000, 5_000), 60_000, &[Reason::Heard; 3]);
+        check(Silenced::Process(1), (20, 5_000), 60_000, &[Reason::Heard; 3]);
+        check(Silenced::Nobody, (20, 5_000), 60_000, &[Reason::Heard; 3]);
+    }
 }
 
 #[test]
