@@ -16,13 +16,19 @@ use std::{
 use cache_runtime::testing::server::RedisServer;
 use cache_tests::history::{
     check::{Happened, History, Process, Reason, Silenced, Statistics, Violation, check},
-    event::{self, now},
+    event::{self, Time, now},
     plan::{Fault, Load, Plan},
     random::Random,
     trace::tell,
     truth::Truth,
 };
 use rustix::process::{Pid, Signal, kill_process};
+
+use proxy::Proxy;
+
+#[expect(dead_code, reason = "the other tests ask more of it")]
+#[path = "it/proxy.rs"]
+mod proxy;
 
 /// How long one run calls.
 const RUN: Duration = Duration::from_secs(4);
@@ -75,6 +81,10 @@ struct Run<'a> {
     over: Vec<Process>,
     faults: Vec<Happened>,
     started: u64,
+    /// Where a plan cuts processes off: the way of each place to the server.
+    proxies: Vec<Proxy>,
+    /// Who is cut off since when, by its place.
+    parted: Vec<(usize, Happened)>,
 }
 
 /// A process; killed where nobody waits for its end.
@@ -104,12 +114,13 @@ impl Worker {
 }
 
 impl Run<'_> {
-    fn spawn(&mut self) -> Worker {
+    fn spawn(&mut self, place: usize) -> Worker {
         self.started += 1;
+        let url = self.proxies.get(place).map_or_else(|| self.server.url(), Proxy::url);
         let child = Command::new(env!("CARGO_BIN_EXE_history"))
             .arg(self.folder)
             .args([self.started, self.plan.seed].map(|number| number.to_string()))
-            .arg(self.server.url())
+            .arg(url)
             .args(self.plan.load.words())
             .stdin(Stdio::piped())
             .spawn()
@@ -147,7 +158,7 @@ impl Run<'_> {
             }
             Fault::KillProcess(place) => {
                 let place = usize::try_from(place).unwrap();
-                let next = self.spawn();
+                let next = self.spawn(place);
                 let worker = std::mem::replace(&mut self.living[place], next);
                 self.kill(worker, false);
             }
@@ -158,10 +169,27 @@ impl Run<'_> {
                 std::thread::sleep(length);
                 worker.signal(Signal::CONT);
             }
+            Fault::Partition(place) => return self.part(usize::try_from(place).unwrap()),
+            Fault::Heal(place) => return self.heal(usize::try_from(place).unwrap()),
         }
         let destructive = matches!(fault, Fault::Flush | Fault::RestartServer(_));
         let what = format!("{fault:?}");
         self.faults.push(Happened { start, end: now(), what, destructive, silences });
+    }
+
+    fn part(&mut self, place: usize) {
+        let number = self.living[place].number;
+        let (what, silences) = (format!("Partition of process {number}"), Silenced::Process(number));
+        let (start, end, destructive) = (now(), Time::MAX, false);
+        self.proxies[place].swallow(true);
+        self.parted.push((place, Happened { start, end, what, destructive, silences }));
+    }
+
+    fn heal(&mut self, place: usize) {
+        self.proxies[place].swallow(false);
+        for (_, fault) in self.parted.extract_if(.., |(parted, _)| *parted == place) {
+            self.faults.push(Happened { end: now(), ..fault });
+        }
     }
 
     /// The connections with such flags.
@@ -189,6 +217,7 @@ impl Run<'_> {
 
     /// Asks all processes to end, and waits for them.
     fn finish(&mut self) {
+        (0..self.proxies.len()).for_each(|place| self.heal(place));
         for worker in &mut self.living {
             worker.child.stdin = None;
         }
@@ -219,8 +248,11 @@ fn run(plan: &Plan, server: &RedisServer, folder: &Path) -> History {
     let truth = runtime.block_on(Truth::create(&folder.join("truth"), plan.load.keys)).unwrap();
     wait_until_its_start_is_past(server);
     let (living, over, faults) = (Vec::new(), Vec::new(), Vec::new());
-    let mut run = Run { plan, server, folder, living, over, faults, started: 0 };
-    run.living = (0..plan.processes).map(|_| run.spawn()).collect();
+    let places = 0..usize::try_from(plan.processes).unwrap();
+    let proxies =
+        if plan.parts() { places.clone().map(|_| Proxy::start(server)).collect() } else { Vec::new() };
+    let mut run = Run { plan, server, folder, living, over, faults, started: 0, proxies, parted: Vec::new() };
+    run.living = places.map(|place| run.spawn(place)).collect();
     let started = Instant::now();
     for (at, fault) in &plan.faults {
         std::thread::sleep(at.saturating_sub(started.elapsed()));

@@ -74,6 +74,10 @@ pub enum Fault {
     KillProcess(u64),
     /// SIGSTOP, and SIGCONT so much later.
     PauseProcess(u64, Duration),
+    /// What the process and the server send to each other is swallowed, until it is healed. No connection is closed.
+    Partition(u64),
+    /// What is sent over new connections arrives again.
+    Heal(u64),
 }
 
 /// Which faults a run has: the lowest bits of its seed, so that a few seeds in a row see everything.
@@ -116,7 +120,14 @@ impl Plan {
                 faults.push((within(&mut random, length, 10, 60), Fault::PauseServer(outage)));
                 faults
             }
-            3 => spread(&mut random, length, 8, kill),
+            3 => {
+                let mut faults = spread(&mut random, length, 5, kill);
+                let process = random.below(processes);
+                // Up to longer than a local level lives without a word.
+                let (begin, end) = (within(&mut random, length, 5, 20), within(&mut random, length, 30, 100));
+                faults.extend([(begin, Fault::Partition(process)), (end, Fault::Heal(process))]);
+                faults
+            }
             _ => {
                 let mut faults = spread(&mut random, length, 6, |random| match random.below(3) {
                     0 => process(random, processes),
@@ -131,6 +142,12 @@ impl Plan {
         };
         faults.sort_by_key(|(at, _)| *at);
         Self { seed, processes, load, length, faults }
+    }
+
+    /// Whether a process is to be cut off.
+    #[must_use]
+    pub fn parts(&self) -> bool {
+        self.faults.iter().any(|(_, fault)| matches!(fault, Fault::Partition(_)))
     }
 
     /// The seed itself, or a near one whose plan has the faults of the given run in a row of runs.
@@ -243,6 +260,7 @@ mod tests {
             kinds(|fault| matches!(fault, Fault::RestartServer(_))),
             kinds(|fault| matches!(fault, Fault::KillProcess(_))),
             kinds(|fault| matches!(fault, Fault::PauseProcess(..))),
+            kinds(|fault| matches!(fault, Fault::Partition(_))),
         ];
         assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
         let plans: Vec<_> = (0..ROUND).map(|run| Plan::of(Plan::seed_for(77, run), LENGTH)).collect();
