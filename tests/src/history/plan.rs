@@ -120,13 +120,13 @@ impl Plan {
                 faults.push((within(&mut random, length, 10, 60), Fault::PauseServer(outage)));
                 faults
             }
+            // Nothing else: a connection that is closed would tell who is cut off. Up to longer than a local level lives
+            // without a word.
             3 => {
-                let mut faults = spread(&mut random, length, 5, kill);
                 let process = random.below(processes);
-                // Up to longer than a local level lives without a word.
-                let (begin, end) = (within(&mut random, length, 5, 20), within(&mut random, length, 30, 100));
-                faults.extend([(begin, Fault::Partition(process)), (end, Fault::Heal(process))]);
-                faults
+                let (begin, end) =
+                    (within(&mut random, length, 15, 35), within(&mut random, length, 45, 115));
+                vec![(begin, Fault::Partition(process)), (end, Fault::Heal(process))]
             }
             _ => {
                 let mut faults = spread(&mut random, length, 6, |random| match random.below(3) {
@@ -194,10 +194,10 @@ fn kill(random: &mut Random) -> Fault {
 }
 
 fn connection(random: &mut Random) -> Fault {
-    match random.below(5) {
+    match random.below(7) {
         0 => Fault::Flush,
         1 => Fault::FlushScripts,
-        2 | 3 => kill(random),
+        2..6 => kill(random),
         _ => Fault::PauseServer(Duration::from_millis(30 + random.below(400))),
     }
 }
