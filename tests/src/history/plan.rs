@@ -87,9 +87,9 @@ const PROFILES: u64 = 5;
 const ROUND: u64 = PROFILES * 2;
 
 impl Plan {
-    /// The plan of a seed.
+    /// The plan of a seed, of about this length.
     #[must_use]
-    pub fn of(seed: u64, length: Duration) -> Self {
+    pub fn of(seed: u64, mut length: Duration) -> Self {
         let mut random = Random::new(seed);
         let processes = 2 + random.below(2);
         let mut load = Load {
@@ -120,12 +120,13 @@ impl Plan {
                 faults.push((within(&mut random, length, 10, 60), Fault::PauseServer(outage)));
                 faults
             }
-            // Nothing else: a connection that is closed would tell who is cut off. Up to longer than a local level lives
-            // without a word.
+            // Nothing else: a connection that is closed would tell who is cut off. For longer than a local level may live
+            // without a word, at times, so the run is longer, too.
             3 => {
+                length = length * 7 / 4;
                 let process = random.below(processes);
-                let (begin, end) =
-                    (within(&mut random, length, 15, 35), within(&mut random, length, 45, 115));
+                let begin = within(&mut random, length, 10, 20);
+                let end = within(&mut random, length, 30, 120).min(length);
                 vec![(begin, Fault::Partition(process)), (end, Fault::Heal(process))]
             }
             _ => {
