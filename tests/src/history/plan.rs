@@ -124,6 +124,7 @@ impl Plan {
             // without a word, at times, so the run is longer, too.
             3 => {
                 length = length * 7 / 4;
+                (load.ttl, load.local) = (60_000, load.local.max(2_000));
                 let process = random.below(processes);
                 let begin = within(&mut random, length, 10, 20);
                 let end = within(&mut random, length, 30, 120).min(length);
