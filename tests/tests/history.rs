@@ -317,9 +317,8 @@ fn no_read_is_older_than_a_write_before_it() {
     let mut seeds = Random::new(first);
     let mut sum = Statistics::default();
     let mut runs = 0;
-    // Begins anywhere in the round of profiles, so that a short time does not always see the same ones.
     loop {
-        let seed = given.unwrap_or_else(|| Plan::seed_for(seeds.next() >> 32, first.wrapping_add(runs)));
+        let seed = given.unwrap_or_else(|| Plan::seed_for(seeds.next() >> 32, first, runs));
         let plan = Plan::of(seed, RUN);
         if runs > 0 && Instant::now() + plan.length > deadline {
             break;
@@ -344,7 +343,7 @@ fn no_read_is_older_than_a_write_before_it() {
     }
     // A cache that is never asked, or never answers, is never wrong.
     assert!(sum.reads > 1_000 && sum.hits > 300 && sum.versions > 100, "{sum:?}");
-    assert!(sum.local > 100 && sum.held > 300, "nothing is held in a process: {sum:?}");
+    assert!(sum.local > 50 && sum.held > 300, "nothing is held in a process: {sum:?}");
     assert!(sum.stale > 0 && sum.failed > 10, "feed is never served past its TTL: {sum:?}");
     let reasons = [
         Reason::Returned,
@@ -357,6 +356,8 @@ fn no_read_is_older_than_a_write_before_it() {
     for reason in reasons {
         assert!(sum.judged_by(reason) > 0, "no read was judged by {reason:?}: {sum:?}");
     }
+    // A few runs may have no key that others write and this process holds.
+    assert!(runs < 10 || sum.judged_by(Reason::Heard) > 0, "{sum:?}");
 }
 
 #[test]
@@ -365,7 +366,8 @@ fn without_fencing_the_same_calls_read_stale_values() {
     let deadline = Instant::now() + Duration::from_secs(seconds()).max(PATIENCE);
     let mut seeds = Random::new(variable("CACHE_HISTORY_SEED").unwrap_or_else(random_seed));
     loop {
-        let mut plan = Plan::of(Plan::seed_for(seeds.next() >> 32, 0), Duration::from_millis(1_500));
+        let seed = seeds.next() >> 32;
+        let mut plan = Plan::of(Plan::seed_for(seed, seed, 0), Duration::from_millis(1_500));
         plan.load.fencing = false;
         let (history, violations, _) = judge(&plan, &server);
         // Not only a fence that is missing, but the race that every reader would notice.
