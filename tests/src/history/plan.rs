@@ -41,6 +41,10 @@ pub struct Load {
     /// How many of a thousand writes are left by their callers, or fail. Each keeps its keys fenced for a second, so
     /// that with many of them nothing is cached.
     pub leaves: u64,
+    /// How long values are in the local level, in milliseconds.
+    pub local: u64,
+    /// Whether processes tell each other of changes by messages; else the server does.
+    pub channel: bool,
     /// Whether the protocol is in force.
     pub fencing: bool,
 }
@@ -52,8 +56,14 @@ pub enum Fault {
     Flush,
     /// `SCRIPT FLUSH`.
     FlushScripts,
-    /// Every connection is closed by the server.
+    /// Every connection is closed by the server, but for those to the channel.
     KillClients,
+    /// Those that the server tells of changes are.
+    KillTracked,
+    /// Those to the channel are.
+    KillListeners,
+    /// One of the others is; which, is drawn.
+    KillLane(u64),
     /// A snapshot is taken, which a later restart brings back.
     Save,
     /// SIGSTOP, and SIGCONT so much later.
@@ -64,15 +74,22 @@ pub enum Fault {
     KillProcess(u64),
     /// SIGSTOP, and SIGCONT so much later.
     PauseProcess(u64, Duration),
+    /// What the process and the server send to each other is swallowed, until it is healed. No connection is closed.
+    Partition(u64),
+    /// What is sent over new connections arrives again.
+    Heal(u64),
 }
 
 /// Which faults a run has: the lowest bits of its seed, so that a few seeds in a row see everything.
-const PROFILES: u64 = 4;
+const PROFILES: u64 = 5;
+
+/// And by turns the server or a message tells of changes: with an odd number of profiles, each of them sees both.
+const ROUND: u64 = PROFILES * 2;
 
 impl Plan {
-    /// The plan of a seed.
+    /// The plan of a seed, of about this length.
     #[must_use]
-    pub fn of(seed: u64, length: Duration) -> Self {
+    pub fn of(seed: u64, mut length: Duration) -> Self {
         let mut random = Random::new(seed);
         let processes = 2 + random.below(2);
         let mut load = Load {
@@ -85,9 +102,11 @@ impl Plan {
             pause: random.below(4),
             writes: *random.pick(&[5, 20, 60, 120]),
             leaves: *random.pick(&[5, 20, 150]),
+            local: *random.pick(&[200, 2_000, 30_000, 30_000]),
+            channel: seed % ROUND % 2 == 1,
             fencing: true,
         };
-        let mut faults = match seed % PROFILES {
+        let mut faults = match seed % ROUND % PROFILES {
             // Nothing but callers that go away, and enough of them.
             0 => {
                 (load.writes, load.leaves) = (load.writes.max(60), load.leaves.max(50));
@@ -100,6 +119,16 @@ impl Plan {
                 let outage = Duration::from_millis(400 + random.below(900));
                 faults.push((within(&mut random, length, 10, 60), Fault::PauseServer(outage)));
                 faults
+            }
+            // Nothing else: a connection that is closed would tell who is cut off. For longer than a local level may live
+            // without a word, at times, so the run is longer, too.
+            3 => {
+                length = length * 7 / 4;
+                (load.ttl, load.local) = (60_000, load.local.max(2_000));
+                let process = random.below(processes);
+                let begin = within(&mut random, length, 10, 20);
+                let end = within(&mut random, length, 30, 120).min(length);
+                vec![(begin, Fault::Partition(process)), (end, Fault::Heal(process))]
             }
             _ => {
                 let mut faults = spread(&mut random, length, 6, |random| match random.below(3) {
@@ -117,10 +146,23 @@ impl Plan {
         Self { seed, processes, load, length, faults }
     }
 
-    /// The seed itself, or a near one whose plan has the faults of the given run in a row of runs.
+    /// Whether a process is to be cut off.
     #[must_use]
-    pub fn seed_for(seed: u64, run: u64) -> u64 {
-        seed - seed % PROFILES + run % PROFILES
+    pub fn parts(&self) -> bool {
+        self.faults.iter().any(|(_, fault)| matches!(fault, Fault::Partition(_)))
+    }
+
+    /// The seed itself, or a near one whose plan has the faults of the given run in a row of runs. A row begins without
+    /// faults; the others come in an order of its own, so that short rows, too, see all of them in the end.
+    #[must_use]
+    pub fn seed_for(seed: u64, row: u64, run: u64) -> u64 {
+        let profile = match run % PROFILES {
+            0 => 0,
+            place => 1 + (row % PROFILES + place) % (PROFILES - 1),
+        };
+        let channel = (row / PROFILES + run % 2) % 2;
+        let turn = if profile % 2 == channel { profile } else { profile + PROFILES };
+        seed - seed % ROUND + turn
     }
 }
 
@@ -151,11 +193,20 @@ fn process(random: &mut Random, processes: u64) -> Fault {
     }
 }
 
+fn kill(random: &mut Random) -> Fault {
+    match random.below(4) {
+        0 => Fault::KillClients,
+        1 => Fault::KillTracked,
+        2 => Fault::KillListeners,
+        _ => Fault::KillLane(random.next() >> 32),
+    }
+}
+
 fn connection(random: &mut Random) -> Fault {
-    match random.below(5) {
+    match random.below(7) {
         0 => Fault::Flush,
         1 => Fault::FlushScripts,
-        2 | 3 => Fault::KillClients,
+        2..6 => kill(random),
         _ => Fault::PauseServer(Duration::from_millis(30 + random.below(400))),
     }
 }
@@ -164,8 +215,10 @@ impl Load {
     /// As words of a command line.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        let Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing } = *self;
-        [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, u64::from(fencing)]
+        let Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing } =
+            *self;
+        let (channel, fencing) = (u64::from(channel), u64::from(fencing));
+        [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing]
             .map(|word| word.to_string())
             .into()
     }
@@ -174,11 +227,13 @@ impl Load {
     #[must_use]
     pub fn parse(words: &[String]) -> Option<Self> {
         let numbers: Option<Vec<u64>> = words.iter().map(|word| word.parse().ok()).collect();
-        let [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing] = *numbers? else {
+        let [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing] =
+            *numbers?
+        else {
             return None;
         };
-        let fencing = fencing == 1;
-        Some(Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, fencing })
+        let (channel, fencing) = (channel == 1, fencing == 1);
+        Some(Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing })
     }
 }
 
@@ -206,14 +261,26 @@ mod tests {
             kinds(|fault| matches!(fault, Fault::Flush)),
             kinds(|fault| matches!(fault, Fault::FlushScripts)),
             kinds(|fault| matches!(fault, Fault::KillClients)),
+            kinds(|fault| matches!(fault, Fault::KillTracked)),
+            kinds(|fault| matches!(fault, Fault::KillListeners)),
+            kinds(|fault| matches!(fault, Fault::KillLane(_))),
             kinds(|fault| matches!(fault, Fault::Save)),
             kinds(|fault| matches!(fault, Fault::PauseServer(_))),
             kinds(|fault| matches!(fault, Fault::RestartServer(_))),
             kinds(|fault| matches!(fault, Fault::KillProcess(_))),
             kinds(|fault| matches!(fault, Fault::PauseProcess(..))),
+            kinds(|fault| matches!(fault, Fault::Partition(_))),
         ];
         assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
-        assert!(Plan::of(Plan::seed_for(77, 0), LENGTH).faults.is_empty());
-        assert!(!Plan::of(Plan::seed_for(77, 3), LENGTH).faults.is_empty());
+        for row in 0..50 {
+            let plan = |run| Plan::of(Plan::seed_for(77, row, run), LENGTH);
+            let plans: Vec<_> = (0..ROUND).map(plan).collect();
+            assert!(plans[0].faults.is_empty() && !plans[3].faults.is_empty());
+            let mut profiles: Vec<_> =
+                plans.iter().map(|plan| (plan.seed % PROFILES, plan.load.channel)).collect();
+            profiles.sort_unstable();
+            profiles.dedup();
+            assert_eq!(profiles.len(), 10, "{profiles:?}");
+        }
     }
 }
