@@ -9,7 +9,7 @@ use cache_benches::{
     film::{Film, LoadError},
     sleep,
 };
-use cache_runtime::{Cache, cached, testing::server::RedisServer};
+use cache_runtime::{__private_0_1_0 as private, Cache, cached, testing::server::RedisServer};
 use redis::AsyncCommands as _;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -47,13 +47,19 @@ async fn measure() {
     let (on_redis, in_process) =
         (Cache::connect(&server.url()).expect("the address is one of Redis"), Cache::in_memory());
 
-    let of_a_call = cache_runtime::__private_0_1_0::cache(&in_process);
+    let of_a_call = private::cache(&in_process);
     let mut section = Section::new("allocations", &["call", "allocations", "of them the value's own"]);
     let decoding = count(async || drop(rmp_serde::from_slice::<Film>(&bytes))).await;
     let mut row = |call: &str, allocations: f64, value: f64| {
         section.row(&[call.to_owned(), format!("**{allocations:.0}**"), format!("{value:.0}")]);
     };
-    row("key `film:42`", count(async || drop(<film>::__key(&of_a_call, &42))).await, 0.0);
+    let key = async || {
+        let mut key = private::key(&of_a_call);
+        private::namespace(&mut key, &of_a_call);
+        <film>::__key(&mut key, &42);
+        drop(std::hint::black_box(key));
+    };
+    row("key `film:42`", count(key).await, 0.0);
     let hit = async || drop(film(42).await);
     row("hit in process", in_process.scope(count(hit)).await, decoding);
     row("hit on Redis through `#[cached]`", on_redis.scope(count(hit)).await, decoding);
