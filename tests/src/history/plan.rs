@@ -45,6 +45,8 @@ pub struct Load {
     /// How many of a thousand writes are left by their callers, or fail. Each keeps its keys fenced for a second, so
     /// that with many of them nothing is cached.
     pub leaves: u64,
+    /// How many of a hundred reads are of functions with a local level.
+    pub held: u64,
     /// How long values are in the local level, in milliseconds.
     pub local: u64,
     /// Whether processes tell each other of changes by messages; else the server does.
@@ -106,6 +108,7 @@ impl Plan {
             pause: random.below(4),
             writes: *random.pick(&[5, 20, 60, 120]),
             leaves: *random.pick(&[5, 20, 150]),
+            held: 30,
             local: *random.pick(&[200, 2_000, 30_000, 30_000]),
             channel: seed % ROUND >= PROFILES,
             fencing: true,
@@ -120,7 +123,7 @@ impl Plan {
             // Nothing but answers that overtake each other, so that much is held, and what is on its way is outdated.
             1 => {
                 (processes, readers, jitter) = (3, 1, Duration::from_millis(2));
-                (load.keys, load.tasks, load.pause) = (3, 8, 0);
+                (load.keys, load.tasks, load.pause, load.held) = (3, 8, 0, 60);
                 (load.writes, load.leaves) = (load.writes.clamp(20, 60), 5);
                 (load.ttl, load.local) = (60_000, load.local.max(2_000));
                 Vec::new()
@@ -140,8 +143,8 @@ impl Plan {
                 (processes, readers) = (3, 2);
                 (load.ttl, load.local) = (60_000, load.local.max(2_000));
                 let process = random.below(processes);
-                let begin = within(&mut random, length, 10, 20);
-                let end = within(&mut random, length, 30, 120).min(length);
+                let begin = within(&mut random, length, 8, 16);
+                let end = if random.percent(60) { length } else { within(&mut random, length, 25, 60) };
                 vec![(begin, Fault::Partition(process)), (end, Fault::Heal(process))]
             }
             _ => {
@@ -170,8 +173,10 @@ impl Plan {
     /// What the process at this place does.
     #[must_use]
     pub fn load_of(&self, place: u64) -> Load {
-        let writes = if place < self.processes - self.readers { self.load.writes } else { 0 };
-        Load { writes, ..self.load }
+        if place < self.processes - self.readers {
+            return self.load;
+        }
+        Load { writes: 0, held: 90, ..self.load }
     }
 
     /// The seed itself, or a near one whose plan has the faults of the given run in a row of runs. A row begins without
@@ -236,10 +241,23 @@ impl Load {
     /// As words of a command line.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        let Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing } =
-            *self;
+        let Self {
+            keys,
+            tasks,
+            budget,
+            ttl,
+            fading,
+            lease,
+            pause,
+            writes,
+            leaves,
+            held,
+            local,
+            channel,
+            fencing,
+        } = *self;
         let (channel, fencing) = (u64::from(channel), u64::from(fencing));
-        [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing]
+        [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, held, local, channel, fencing]
             .map(|word| word.to_string())
             .into()
     }
@@ -248,13 +266,27 @@ impl Load {
     #[must_use]
     pub fn parse(words: &[String]) -> Option<Self> {
         let numbers: Option<Vec<u64>> = words.iter().map(|word| word.parse().ok()).collect();
-        let [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing] =
+        let [keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, held, local, channel, fencing] =
             *numbers?
         else {
             return None;
         };
         let (channel, fencing) = (channel == 1, fencing == 1);
-        Some(Self { keys, tasks, budget, ttl, fading, lease, pause, writes, leaves, local, channel, fencing })
+        Some(Self {
+            keys,
+            tasks,
+            budget,
+            ttl,
+            fading,
+            lease,
+            pause,
+            writes,
+            leaves,
+            held,
+            local,
+            channel,
+            fencing,
+        })
     }
 }
 
