@@ -81,7 +81,7 @@ struct Run<'a> {
     over: Vec<Process>,
     faults: Vec<Happened>,
     started: u64,
-    /// Where a plan cuts processes off: the way of each place to the server.
+    /// Where the plan wants something in between: the way of each place to the server.
     proxies: Vec<Proxy>,
     /// Who is cut off since when, by its place.
     parted: Vec<(usize, Happened)>,
@@ -121,7 +121,7 @@ impl Run<'_> {
             .arg(self.folder)
             .args([self.started, self.plan.seed].map(|number| number.to_string()))
             .arg(url)
-            .args(self.plan.load.words())
+            .args(self.plan.load_of(place.try_into().unwrap()).words())
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -249,8 +249,12 @@ fn run(plan: &Plan, server: &RedisServer, folder: &Path) -> History {
     wait_until_its_start_is_past(server);
     let (living, over, faults) = (Vec::new(), Vec::new(), Vec::new());
     let places = 0..usize::try_from(plan.processes).unwrap();
-    let proxies =
-        if plan.parts() { places.clone().map(|_| Proxy::start(server)).collect() } else { Vec::new() };
+    let proxies = if plan.is_in_between() {
+        places.clone().map(|_| Proxy::start(server)).collect()
+    } else {
+        Vec::new()
+    };
+    proxies.iter().for_each(|proxy: &Proxy| proxy.jitter(plan.jitter));
     let mut run = Run { plan, server, folder, living, over, faults, started: 0, proxies, parted: Vec::new() };
     run.living = places.map(|place| run.spawn(place)).collect();
     let started = Instant::now();

@@ -416,21 +416,22 @@ impl Worker {
     }
 
     async fn read_something(self: &Arc<Self>, key: u64, random: &mut Random) {
+        let held = random.percent(self.load.held);
         let function = match random.below(100) {
-            0..12 => Function::Summary,
-            12..27 => Function::Feed(key),
-            27..33 => Function::Replica(key),
-            33..42 => Function::Card(key),
-            42..52 => Function::Page(key, random.below(PAGES)),
-            drawn @ (52..59 | 96..100) => {
+            0..12 => {
                 let first = random.below(self.load.keys);
                 let keys = (0..1 + random.below(self.load.keys)).map(|key| (first + key) % self.load.keys);
-                return self.read_several(&keys.collect::<Vec<_>>(), drawn >= 96, random).await;
+                return self.read_several(&keys.collect::<Vec<_>>(), held, random).await;
             }
-            59..70 => Function::Item(key),
-            70..82 => Function::HeldItem(key),
-            82..90 => Function::HeldCard(key),
-            _ => Function::HeldPage(key, random.below(PAGES)),
+            12..54 if held => Function::HeldItem(key),
+            54..80 if held => Function::HeldCard(key),
+            _ if held => Function::HeldPage(key, random.below(PAGES)),
+            12..27 => Function::Summary,
+            27..47 => Function::Feed(key),
+            47..57 => Function::Replica(key),
+            57..70 => Function::Card(key),
+            70..84 => Function::Page(key, random.below(PAGES)),
+            _ => Function::Item(key),
         };
         self.read(function, random).await;
     }
