@@ -122,6 +122,7 @@ impl Cache {
     }
 
     /// Without a count on the installed cache, which never goes away.
+    #[inline]
     pub(crate) fn current_engine() -> EngineRef {
         let scoped = SCOPED.try_with(|cache| EngineRef::Own(Arc::clone(&cache.0)));
         scoped.unwrap_or_else(|_| EngineRef::Installed(&INSTALLED.get_or_init(Self::by_default).0))

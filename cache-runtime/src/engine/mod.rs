@@ -142,13 +142,8 @@ impl Engine {
         site.emitter.request(site.labels(), outcome);
     }
 
-    /// A hit in the process: a recorder of metrics would cost several times as much, so it is told later, by calls of the
-    /// same function that go on to the store.
-    #[inline]
-    fn count_local(&self, site: &Site) {
-        self.stats(site).count(Outcome::HitLocal);
-    }
-
+    /// Hits in the process: a recorder of metrics would cost several times as much as one, so it is told later, by calls of
+    /// the same function that go on to the store.
     fn tell_local_hits(&self, site: &Site) {
         let hits = self.stats(site).untold();
         if hits > 0 {
