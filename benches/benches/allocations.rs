@@ -2,14 +2,14 @@
 //!
 //! Apart from the others, because an allocator that counts is slower.
 
-use std::alloc::System;
+use std::{alloc::System, hint::black_box, sync::Arc};
 
 use cache_benches::{
     Arguments, Machine, Section,
     film::{Film, LoadError},
     sleep,
 };
-use cache_runtime::{Cache, cached, testing::server::RedisServer};
+use cache_runtime::{__private_0_1_0 as private, Cache, cached, testing::server::RedisServer};
 use redis::AsyncCommands as _;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -24,8 +24,23 @@ async fn film(id: u64) -> Result<Film, LoadError> {
     Ok(Film::of(id))
 }
 
+#[cached(ttl = "STANDARD", local = "1h", key = "local:<id>")]
+async fn local(id: u64) -> Arc<Film> {
+    Arc::new(Film::of(id))
+}
+
+#[cached(ttl = "STANDARD", local = "1h", key = "local:text:<name>", tags = ["local:<name>"])]
+async fn local_text(name: &str) -> Arc<Film> {
+    Arc::new(Film::of(name.len() as u64))
+}
+
+#[cached(ttl = "STANDARD", local = "1h", key = "local:string:<name>")]
+async fn local_string(name: String) -> Arc<Film> {
+    Arc::new(Film::of(name.len() as u64))
+}
+
 fn main() {
-    let names = ["key", "decode", "in_process_hit", "redis_hit", "by_hand"];
+    let names = ["key", "decode", "local_hit", "in_process_hit", "redis_hit", "by_hand"];
     let arguments = Arguments::of_process();
     if !names.iter().any(|name| arguments.want(&format!("allocations/{name}"))) {
         return;
@@ -47,13 +62,25 @@ async fn measure() {
     let (on_redis, in_process) =
         (Cache::connect(&server.url()).expect("the address is one of Redis"), Cache::in_memory());
 
-    let of_a_call = cache_runtime::__private_0_1_0::cache(&in_process);
-    let mut section = Section::new("allocations", &["call", "allocations", "of them the value's own"]);
+    let of_a_call = private::cache(&in_process);
+    let mut section =
+        Section::new("allocations", &["call", "allocations", "of them the value's or the argument's own"]);
     let decoding = count(async || drop(rmp_serde::from_slice::<Film>(&bytes))).await;
     let mut row = |call: &str, allocations: f64, value: f64| {
         section.row(&[call.to_owned(), format!("**{allocations:.0}**"), format!("{value:.0}")]);
     };
-    row("key `film:42`", count(async || drop(<film>::__key(&of_a_call, &42))).await, 0.0);
+    let key = async || {
+        let mut key = private::key(&of_a_call);
+        private::namespace(&mut key, &of_a_call);
+        <film>::__key(&mut key, &42);
+        drop(black_box(key));
+    };
+    row("key `film:42`", count(key).await, 0.0);
+    row("local hit that returns an `Arc`", on_redis.scope(count(async || drop(local(42).await))).await, 0.0);
+    let hit = async || drop(local_text("ada lovelace").await);
+    row("local hit, `&str`, with a tag", on_redis.scope(count(hit)).await, 0.0);
+    let hit = async || drop(local_string("ada lovelace".to_owned()).await);
+    row("local hit, `String`", on_redis.scope(count(hit)).await, 1.0);
     let hit = async || drop(film(42).await);
     row("hit in process", in_process.scope(count(hit)).await, decoding);
     row("hit on Redis through `#[cached]`", on_redis.scope(count(hit)).await, decoding);
