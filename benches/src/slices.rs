@@ -6,7 +6,11 @@
 
 use std::{
     hint::black_box,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -44,9 +48,9 @@ impl Ids {
 
 /// What can be called by a number.
 #[expect(missing_debug_implementations, reason = "holds a closure")]
-pub struct Contender(Box<Run>);
+pub struct Contender(Arc<Run>);
 
-type Run = dyn Fn(&Gate, usize, Ids) -> Vec<Slice> + Sync;
+type Run = dyn Fn(&Gate, usize, Ids) -> Vec<Slice> + Send + Sync;
 
 /// One slice of one thread.
 #[derive(Clone, Copy)]
@@ -61,8 +65,8 @@ struct Slice {
 impl Contender {
     /// A call is polled to its end inside of one task; nothing is spawned for it.
     #[must_use]
-    pub fn new<R>(call: impl AsyncFn(u64) -> R + Sync + 'static) -> Self {
-        Self(Box::new(move |gate, thread, ids| {
+    pub fn new<R>(call: impl AsyncFn(u64) -> R + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |gate, thread, ids| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("the runtime starts").block_on(async {
                 let mut slices = Vec::with_capacity(SLICES);
@@ -93,16 +97,7 @@ impl Contender {
         let mut counted = Vec::new();
         let watch = Stopwatch::start();
         while counted.len() < ENOUGH && watch.elapsed() < PATIENCE {
-            let gate = Gate { threads, passed: AtomicUsize::new(0), origin: Stopwatch::start() };
-            let slices: Vec<Vec<Slice>> = thread::scope(|scope| {
-                let threads: Vec<_> = (0..threads)
-                    .map(|thread| {
-                        let gate = &gate;
-                        scope.spawn(move || (self.0)(gate, thread, ids))
-                    })
-                    .collect();
-                threads.into_iter().map(|thread| thread.join().expect("no call fails")).collect()
-            });
+            let slices = self.go(threads, ids);
             for place in WARM_UP..SLICES {
                 let slice: Vec<Slice> = slices.iter().map(|thread| thread[place]).collect();
                 counted.extend(per_call(&slice));
@@ -110,6 +105,34 @@ impl Contender {
         }
         (!counted.is_empty()).then(|| Spread::of(counted).median)
     }
+
+    /// The slices of each thread.
+    fn go(&self, threads: usize, ids: Ids) -> Vec<Vec<Slice>> {
+        let gate = Arc::new(Gate { threads, passed: AtomicUsize::new(0), origin: Stopwatch::start() });
+        let answers: Vec<_> = (0..threads)
+            .map(|thread| {
+                let (run, gate) = (Arc::clone(&self.0), Arc::clone(&gate));
+                let (sender, answer) = mpsc::channel();
+                worker(thread, Box::new(move || drop(sender.send(run(&gate, thread, ids)))));
+                answer
+            })
+            .collect();
+        answers.into_iter().map(|answer| answer.recv().expect("no call fails")).collect()
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Gives a job to a thread, which stays, as those of a runtime do: what a cache has for each thread is not built anew.
+fn worker(thread: usize, job: Job) {
+    static WORKERS: Mutex<Vec<mpsc::Sender<Job>>> = Mutex::new(Vec::new());
+    let mut workers = WORKERS.lock().expect("nobody panics while he holds it");
+    while workers.len() <= thread {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        thread::spawn(move || jobs.into_iter().for_each(|job| job()));
+        workers.push(sender);
+    }
+    workers[thread].send(job).expect("the thread is there");
 }
 
 /// Nanoseconds per call in a slice of all threads, if it counts.
