@@ -2,7 +2,7 @@
 //!
 //! Apart from the others, because an allocator that counts is slower.
 
-use std::alloc::System;
+use std::{alloc::System, hint::black_box, sync::Arc};
 
 use cache_benches::{
     Arguments, Machine, Section,
@@ -24,8 +24,23 @@ async fn film(id: u64) -> Result<Film, LoadError> {
     Ok(Film::of(id))
 }
 
+#[cached(ttl = "STANDARD", local = "1h", key = "local:<id>")]
+async fn local(id: u64) -> Arc<Film> {
+    Arc::new(Film::of(id))
+}
+
+#[cached(ttl = "STANDARD", local = "1h", key = "local:text:<name>", tags = ["local:<name>"])]
+async fn local_text(name: &str) -> Arc<Film> {
+    Arc::new(Film::of(name.len() as u64))
+}
+
+#[cached(ttl = "STANDARD", local = "1h", key = "local:string:<name>")]
+async fn local_string(name: String) -> Arc<Film> {
+    Arc::new(Film::of(name.len() as u64))
+}
+
 fn main() {
-    let names = ["key", "decode", "in_process_hit", "redis_hit", "by_hand"];
+    let names = ["key", "decode", "local_hit", "in_process_hit", "redis_hit", "by_hand"];
     let arguments = Arguments::of_process();
     if !names.iter().any(|name| arguments.want(&format!("allocations/{name}"))) {
         return;
@@ -48,7 +63,8 @@ async fn measure() {
         (Cache::connect(&server.url()).expect("the address is one of Redis"), Cache::in_memory());
 
     let of_a_call = private::cache(&in_process);
-    let mut section = Section::new("allocations", &["call", "allocations", "of them the value's own"]);
+    let mut section =
+        Section::new("allocations", &["call", "allocations", "of them the value's or the argument's own"]);
     let decoding = count(async || drop(rmp_serde::from_slice::<Film>(&bytes))).await;
     let mut row = |call: &str, allocations: f64, value: f64| {
         section.row(&[call.to_owned(), format!("**{allocations:.0}**"), format!("{value:.0}")]);
@@ -57,9 +73,14 @@ async fn measure() {
         let mut key = private::key(&of_a_call);
         private::namespace(&mut key, &of_a_call);
         <film>::__key(&mut key, &42);
-        drop(std::hint::black_box(key));
+        drop(black_box(key));
     };
     row("key `film:42`", count(key).await, 0.0);
+    row("local hit that returns an `Arc`", on_redis.scope(count(async || drop(local(42).await))).await, 0.0);
+    let hit = async || drop(local_text("ada lovelace").await);
+    row("local hit, `&str`, with a tag", on_redis.scope(count(hit)).await, 0.0);
+    let hit = async || drop(local_string("ada lovelace".to_owned()).await);
+    row("local hit, `String`", on_redis.scope(count(hit)).await, 1.0);
     let hit = async || drop(film(42).await);
     row("hit in process", in_process.scope(count(hit)).await, decoding);
     row("hit on Redis through `#[cached]`", on_redis.scope(count(hit)).await, decoding);

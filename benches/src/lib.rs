@@ -6,6 +6,7 @@ pub mod criterion_run;
 pub mod film;
 mod machine;
 mod readme;
+mod slices;
 mod spread;
 
 pub use crate::{
@@ -13,5 +14,6 @@ pub use crate::{
     clock::{Stopwatch, sleep},
     machine::Machine,
     readme::{Section, target_folder},
+    slices::{Contender, Ids},
     spread::Spread,
 };

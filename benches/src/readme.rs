@@ -105,9 +105,18 @@ mod tests {
     #[test]
     fn the_readme_has_every_section() {
         let readme = include_str!("../README.md");
-        for name in
-            ["redis_hit", "in_process_hit", "key", "allocations", "outage", "stampede", "compile_time"]
-        {
+        let names = [
+            "redis_hit",
+            "in_process_hit",
+            "local_hit",
+            "local_hit_targets",
+            "key",
+            "allocations",
+            "outage",
+            "stampede",
+            "compile_time",
+        ];
+        for name in names {
             assert!(replace(readme, name, "").is_some(), "{name}");
         }
     }

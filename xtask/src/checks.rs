@@ -56,13 +56,38 @@ pub(crate) fn soak(path: Option<&OsStr>, soak: &Soak) -> Vec<Step> {
     vec![histories, model]
 }
 
+/// The manifests of the benchmarks, and how cargo finds them. Those beside other caches are no member of the workspace.
+const BENCHMARKS: [(&str, &str); 2] = [
+    ("benches/Cargo.toml", "cargo bench -p cache-benches"),
+    ("benches/peers/Cargo.toml", "cargo bench --manifest-path benches/peers/Cargo.toml"),
+];
+
 /// `cargo xtask bench`.
-pub(crate) fn bench(path: Option<&OsStr>, arguments: &[String]) -> Step {
-    let mut step = Step::new("benchmarks", "cargo bench -p cache-benches").path(path);
-    if !arguments.is_empty() {
-        step = step.arguments(["--"]).arguments(arguments);
+pub(crate) fn bench(path: Option<&OsStr>, arguments: &[String]) -> Result<Vec<Step>, Failure> {
+    let mut crates = Vec::new();
+    for (manifest, line) in BENCHMARKS {
+        let text = std::fs::read_to_string(workspace::root().join(manifest))
+            .map_err(|error| Failure(format!("failed to read {manifest}: {error}")))?;
+        crates.push((line, text));
     }
-    step
+    let names = |(_, manifest): &(_, String)| names_one(&workspace::benchmarks(manifest), arguments);
+    // What no name says, such as `/50`, may be part of any.
+    let some = crates.iter().any(names);
+    let wanted = crates.iter().filter(|one| !some || names(one));
+    let step = |(line, _): &(&str, String)| {
+        let step = Step::new("benchmarks", line).path(path);
+        if arguments.is_empty() { step } else { step.arguments(["--"]).arguments(arguments) }
+    };
+    Ok(wanted.map(step).collect())
+}
+
+/// Whether a filter is meant for one of these benchmarks.
+fn names_one(benchmarks: &[&str], arguments: &[String]) -> bool {
+    let mut filters = arguments.iter().filter(|argument| !argument.starts_with('-'));
+    filters.any(|filter| {
+        let first = filter.split('/').next().unwrap_or_default();
+        benchmarks.iter().any(|name| !first.is_empty() && name.contains(first))
+    })
 }
 
 /// Without these, cargo's own message would come late and would not name both.
@@ -135,9 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn bench_passes_its_filter_on() {
-        assert_eq!(bench(None, &[]).to_string(), "cargo bench -p cache-benches");
-        let arguments = ["hit/50".to_owned()];
-        assert_eq!(bench(None, &arguments).to_string(), "cargo bench -p cache-benches -- hit/50");
+    fn bench_passes_its_filter_on_to_those_whom_it_names() {
+        let bench = |words: &str| {
+            let arguments: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+            lines(&bench(None, &arguments).unwrap())
+        };
+        let peers = "cargo bench --manifest-path benches/peers/Cargo.toml";
+        assert_eq!(bench(""), ["cargo bench -p cache-benches", peers]);
+        assert_eq!(bench("redis_hit/50"), ["cargo bench -p cache-benches -- redis_hit/50"]);
+        assert_eq!(bench("local_hit"), [format!("{peers} -- local_hit")]);
+        assert_eq!(bench("hit").len(), 2);
+        assert_eq!(bench("/50").len(), 2);
     }
 }

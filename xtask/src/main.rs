@@ -53,7 +53,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Bench { arguments } => {
             let path = redis_server::ensure()?;
-            steps::run_all("bench", &[checks::bench(path.as_deref(), &arguments)])
+            steps::run_all("bench", &checks::bench(path.as_deref(), &arguments)?)
         }
     }
 }

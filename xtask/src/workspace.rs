@@ -30,9 +30,34 @@ pub(crate) fn features(manifest: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The names of the benchmarks in a `Cargo.toml`.
+pub(crate) fn benchmarks(manifest: &str) -> Vec<&str> {
+    let tables = manifest.split("[[bench]]").skip(1);
+    tables
+        .filter_map(|table| table.split_once("name = \"")?.1.split_once('"'))
+        .map(|(name, _)| name)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn benchmarks_of_a_manifest() {
+        let manifest = r#"
+            [package]
+            name = "cache-benches"
+
+            [[bench]]
+            name = "redis_hit"
+            harness = false
+
+            [[bench]]
+            name = "key"
+        "#;
+        assert_eq!(benchmarks(manifest), ["redis_hit", "key"]);
+    }
 
     #[test]
     fn features_of_a_manifest() {
