@@ -124,6 +124,7 @@ pub(crate) fn is_offline() -> bool {
 }
 
 /// The number of this thread, counted from 0: threads with their own counters and lanes do not share cache lines.
+#[inline]
 pub(crate) fn thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

@@ -122,6 +122,7 @@ impl Cache {
     }
 
     /// Without a count on the installed cache, which never goes away.
+    #[inline]
     pub(crate) fn current_engine() -> EngineRef {
         let scoped = SCOPED.try_with(|cache| EngineRef::Own(Arc::clone(&cache.0)));
         scoped.unwrap_or_else(|_| EngineRef::Installed(&INSTALLED.get_or_init(Self::by_default).0))
@@ -146,8 +147,12 @@ impl Cache {
     }
 
     /// What each function did since this cache was built: hits, misses with their reasons, hit rates.
+    ///
+    /// Tells the recorder of metrics, too, of those hits in the process that it does not know yet: else it learns of them
+    /// when a call of the same function goes on to the store.
     #[must_use]
     pub fn report(&self) -> Report {
+        self.0.tell_all_local_hits();
         Report::of(&self.0.stats)
     }
 
@@ -200,6 +205,7 @@ impl Cache {
     /// the deadline. `true`: everything was done.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         let deadline = Deadline::after(deadline);
+        self.0.tell_all_local_hits();
         loop {
             if self.0.is_idle() {
                 return true;

@@ -430,7 +430,7 @@ mod tests {
             None,
             &["user:<id>:*", "usr:<id>:*", "*"],
             &[],
-            &["org:<id>", "ogr:<id>"],
+            &["org:<id>", "ogr:<org>"],
         )));
         let tagged = |function, tags| -> &'static Registration {
             let template = "user:<id>:films";

@@ -23,6 +23,8 @@
 //! 18   1    shared
 //! 19  24    for each writer: token, deadline
 //! ```
+//! The version of a tag is a string of its own: when it was created (8 bytes), then 16 bytes.
+//!
 //! Numbers are big-endian, times and durations milliseconds; one of 2^53 or more is damage. A reader that meets another
 //! first byte (another version, another program) sees a miss.
 
@@ -143,6 +145,13 @@ impl Body {
     fn after_tags(&self) -> usize {
         PAYLOAD + 16 * usize::from(self.header.tags)
     }
+}
+
+/// Reads the version of a tag. One from before the server's present start is none (rule 11): a snapshot brings back what had
+/// been invalidated.
+pub(crate) fn tag_version(bytes: &[u8], server_start: Millis) -> Option<Token> {
+    let created = Millis::from_be_bytes(array(bytes, 0)?);
+    (bytes.len() == 24 && created >= server_start).then(|| array(bytes, 8).map(Token))?
 }
 
 /// Reads what `GET` returned. Bytes that are not ours are a missing entry, as they are to the scripts.

@@ -285,5 +285,5 @@ impl<B> Entry<B> {
 }
 
 #[cfg(test)]
-#[path = "entry/tests.rs"] // The model in `tests/tests/model.rs` includes this file.
+#[path = "entry/tests.rs"] // The model in `tests/tests/model` includes this file.
 mod tests;

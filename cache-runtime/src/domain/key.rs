@@ -27,6 +27,7 @@ pub struct Key(SmallVec<[u8; 64]>);
 
 impl Key {
     /// The bytes as Redis sees them.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -56,6 +57,7 @@ const TAG: &str = "%t:";
 
 /// Keys are found by their bytes.
 impl std::borrow::Borrow<[u8]> for Key {
+    #[inline]
     fn borrow(&self) -> &[u8] {
         &self.0
     }

@@ -220,7 +220,7 @@ where
             if flight::leads(&engine.flights, key) {
                 self.states[index] = State::Unstored(None, "recursion");
             } else if let Some(value) = item.place().local(engine, site) {
-                engine.count_local(site);
+                engine.stats(site).count(Outcome::HitLocal);
                 self.states[index] = State::Done(value);
             } else if engine.recovery.covers(key, tags) {
                 super::invalidate::resume(engine);

@@ -16,6 +16,7 @@ use crate::{
     },
     error::StoreError,
     local::{Asker, Incoming, Tags, Ticket},
+    metrics::Outcome,
     store::{Look, Lookup, Reading, Store as _},
 };
 
@@ -77,7 +78,12 @@ impl Call {
 
 /// What the local level holds, before anything else is done for a call.
 #[inline]
-pub(crate) fn local<S>(engine: &Engine, site: &'static Site, key: &KeyWriter, shape: S) -> Option<S::Output>
+pub(crate) fn local<S>(
+    engine: &EngineRef,
+    site: &'static Site,
+    key: &KeyWriter,
+    shape: S,
+) -> Option<S::Output>
 where
     S: Shape<Value: CacheValue>,
 {
@@ -92,12 +98,12 @@ where
 }
 
 #[inline]
-fn hit<S: Shape>(engine: &Engine, site: &Site, shape: S, value: Option<S::Value>) -> Option<S::Output> {
+fn hit<S: Shape>(engine: &EngineRef, site: &Site, shape: S, value: Option<S::Value>) -> Option<S::Output> {
     let output = match value {
         Some(value) => shape.hit(value),
         None => shape.negative()?,
     };
-    engine.count_local(site);
+    site.stats(engine).count(Outcome::HitLocal);
     Some(output)
 }
 

@@ -54,7 +54,7 @@ use crate::{
     error::StoreError,
     flight::Flights,
     local::{Local, Ticket},
-    metrics::{Outcome, StatsTable, stats::Stats},
+    metrics::{self, Outcome, StatsTable, stats::Stats},
     resilience::{recovery::Recovery, refresh::Refreshes},
     store::{AnyStore, Store as _},
 };
@@ -142,18 +142,18 @@ impl Engine {
         site.emitter.request(site.labels(), outcome);
     }
 
-    /// A hit in the process: a recorder of metrics would cost several times as much, so it is told later, by calls of the
-    /// same function that go on to the store.
-    #[inline]
-    fn count_local(&self, site: &Site) {
-        self.stats(site).count(Outcome::HitLocal);
-    }
-
+    /// Hits in the process: a recorder of metrics would cost several times as much as one, so it is told later, by calls of
+    /// the same function that go on to the store.
     fn tell_local_hits(&self, site: &Site) {
         let hits = self.stats(site).untold();
         if hits > 0 {
             site.emitter.requests(site.labels(), Outcome::HitLocal, hits);
         }
+    }
+
+    /// The same for all functions.
+    pub(crate) fn tell_all_local_hits(&self) {
+        self.stats.all().for_each(|(labels, stats)| metrics::local_hits(labels, stats.untold()));
     }
 
     /// The body runs without the cache.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::Engine;
+use super::{Engine, EngineRef};
 use crate::{
     ambient::millis,
     domain::{
@@ -16,7 +16,10 @@ use crate::{
         policy::{Staleness, Ttl},
         verdict::Fingerprint,
     },
-    metrics::{Emitter, Labels, stats::Place},
+    metrics::{
+        Emitter, Labels,
+        stats::{Place, Stats},
+    },
 };
 
 /// What a function says about the local level.
@@ -99,6 +102,8 @@ impl SiteConfig {
 pub struct Site {
     pub(crate) config: SiteConfig,
     pub(crate) place: Place,
+    /// Its counters in the installed cache, which are looked up once.
+    installed: OnceLock<&'static Stats>,
     pub(crate) emitter: Emitter,
     warned: AtomicBool,
     /// The name of the value's type at the first call, and its fingerprint.
@@ -112,6 +117,7 @@ impl Site {
         Self {
             config,
             place: Place::new(),
+            installed: OnceLock::new(),
             emitter: Emitter::new(),
             warned: AtomicBool::new(false),
             fingerprint: OnceLock::new(),
@@ -125,6 +131,17 @@ impl Site {
             LocalTtl::ByCache => engine.config.local,
             LocalTtl::Off => None,
             LocalTtl::For(ttl) => Some(millis(ttl)),
+        }
+    }
+
+    /// Its counters in a cache.
+    #[inline]
+    pub(super) fn stats<'a>(&self, engine: &'a EngineRef) -> &'a Stats {
+        match engine {
+            EngineRef::Installed(engine) => {
+                self.installed.get_or_init(|| engine.stats.of(&self.place, self.labels()))
+            }
+            EngineRef::Own(engine) => engine.stats.of(&self.place, self.labels()),
         }
     }
 

@@ -215,7 +215,11 @@ const NEEDED: Duration = Duration::from_secs(60);
 async fn announce(fence: &mut Fence, site: &super::Site, deadline: Deadline) {
     let Fence { engine, key, token, .. } = &*fence;
     match deadline.bound(engine.store.begin(key, *token, millis(engine.config.lease))).await {
-        Some(Ok(())) => fence.stands = true,
+        Some(Ok(())) => {
+            fence.stands = true;
+            // From the commit on nobody is to be served the old value, in this process neither.
+            fence.engine.local.forget(fence.key.as_bytes());
+        }
         Some(Err(error)) => engine.failed(site, &error),
         None => {}
     }

@@ -206,10 +206,8 @@ impl Local {
         }
         let values = level.values.pin();
         let slot = values.get(&Wanted { hash: asker.hash, key: asker.key })?;
-        if now >= slot.until || now.saturating_sub(slot.since) >= asker.at_most || !level.stands(slot) {
-            return None;
-        }
-        if !slot.carries(asker) {
+        let in_time = now < slot.until && now.saturating_sub(slot.since) < asker.at_most;
+        if !in_time || !level.stands(slot) || !slot.carries(asker) {
             return None;
         }
         let value = slot.value.downcast_ref::<Option<V>>()?.clone();

@@ -7,6 +7,6 @@ pub(crate) mod report;
 pub(crate) mod stats;
 
 pub(crate) use self::{
-    names::{Emitter, describe, gauge_recovery},
+    names::{Emitter, describe, gauge_recovery, local_hits},
     stats::{Labels, Outcome, StatsTable},
 };

@@ -141,6 +141,14 @@ impl Emitter {
     }
 }
 
+/// Hits in the process that the recorder was not told of yet.
+pub(crate) fn local_hits(labels: Labels, number: u64) {
+    if number > 0 {
+        let outcome = ("outcome", Outcome::HitLocal.name());
+        counter(&key_with(REQUESTS, labels, Some(outcome))).increment(number);
+    }
+}
+
 fn key_with(name: &'static str, labels: Labels, extra: Option<(&'static str, &'static str)>) -> Key {
     let label = |name: &'static str, value: &'static str| {
         Label::new(SharedString::const_str(name), SharedString::const_str(value))

@@ -559,6 +559,25 @@ async fn a_value_from_before_the_restart_is_void() {
     assert_eq!(store.acquire(&key, B, Seen::Nothing, LEASE).await.unwrap(), Acquired::Granted);
 }
 
+/// The same of a tag: what was invalidated comes back with it.
+#[tokio::test]
+async fn a_tag_from_before_the_restart_is_void() {
+    let server = RedisServer::start();
+    let (entry, tags) = (key(), [Key::tag("", "org:1")]);
+    let seen = async |store: &RedisStore| {
+        store.read(Look { key: &entry, tags: &tags, told: false }).await.unwrap().tags
+    };
+    let first = redis(&server, true).versions(&tags, 10 * TTL).await.unwrap();
+    server.cli(&["SAVE"]);
+    wait_for(Duration::from_millis(1_100)).await;
+    server.kill();
+    server.restart();
+    assert_eq!(seen(&redis(&server, true)).await, [Some(first[0])], "the snapshot has it");
+    let store = redis(&server, false);
+    assert_eq!(seen(&store).await, [None]);
+    assert_ne!(store.versions(&tags, TTL).await.unwrap(), first);
+}
+
 /// Every step over bytes that somebody has damaged: none fails, and each does what the table says of what is left.
 mod damaged {
     use super::*;

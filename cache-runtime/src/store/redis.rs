@@ -216,7 +216,7 @@ impl Store for RedisStore {
             }
             let versions = values.split_off(looks.len());
             let versions: Vec<Option<Token>> =
-                versions.into_iter().map(|version| version?.try_into().ok().map(Token)).collect();
+                versions.into_iter().map(|version| envelope::tag_version(&version?, server_start)).collect();
             let version = |tag: &Key| versions[tags.binary_search(&tag).ok()?];
             for (look, value) in looks.iter().zip(values) {
                 let parsed = value.map_or(Parsed::Entry(Entry::Missing), envelope::parse);

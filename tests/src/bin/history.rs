@@ -4,18 +4,19 @@
 #![expect(clippy::disallowed_methods, reason = "a process of its own, with a real server and real time")]
 
 use std::{
+    collections::HashMap,
     io::Read as _,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use cache_runtime::{Cache, HealthState, TtlClass, cached, testing};
+use cache_runtime::{Cache, Coherence, HealthState, TtlClass, cached, testing};
 use cache_tests::history::{
-    event::{Event, Function, Item, Mode, Outcome, Recorder, Time, WriteId, now},
+    event::{Event, Function, GROUP, Item, Mode, Outcome, PAGES, Recorder, Time, WriteId, now},
     plan::Load,
     random::Random,
     truth::Truth,
@@ -49,10 +50,22 @@ struct Reading {
     after: Duration,
     fails: bool,
     ran: AtomicBool,
+    /// Of a batch: for which keys.
+    ran_for: Mutex<Vec<u64>>,
+}
+
+trait Grouped {
+    fn group(&self) -> u64;
+}
+
+impl Grouped for u64 {
+    fn group(&self) -> u64 {
+        self / GROUP
+    }
 }
 
 /// A load goes on when its reader goes away.
-#[cached(ttl = "STANDARD", key = "item:<key>", skip = [worker, reading], detach = true)]
+#[cached(ttl = "STANDARD", key = "item:<key>", local = false, skip = [worker, reading], detach = true)]
 async fn item(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
     reading.run(worker.truth.item(key)).await
 }
@@ -66,6 +79,7 @@ async fn item(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<It
     stale_if_error = "400ms",
     early_refresh = 5.0,
     load_timeout = "25ms",
+    local = false,
     detach = true
 )]
 async fn feed(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
@@ -73,42 +87,123 @@ async fn feed(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<It
 }
 
 /// Reads what the database was a while ago: only writes that settle promise anything.
-#[cached(ttl = "STANDARD", key = "replica:<key>", skip = [worker, reading], detach = true)]
+#[cached(ttl = "STANDARD", key = "replica:<key>", local = false, skip = [worker, reading], detach = true)]
 async fn replica(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
     reading.run(worker.truth.lagging_item(key)).await
 }
 
 /// A target of every write. Its loads end with their readers: they borrow.
-#[cached(ttl = "STANDARD", key = "summary", skip = [worker, reading])]
+#[cached(ttl = "STANDARD", key = "summary", local = false, skip = [worker, reading])]
 async fn summary(worker: &Worker, reading: &Reading) -> Result<Vec<Item>, Failed> {
     reading.run(worker.truth.items()).await
+}
+
+/// Falls with its group.
+#[cached(
+    ttl = "STANDARD",
+    key = "card:<key.group()>:<key>",
+    tags = ["group:<key.group()>"],
+    local = false,
+    skip = [worker, reading],
+    detach = true
+)]
+async fn card(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+/// Falls by a pattern, with the other pages of the item.
+#[cached(ttl = "STANDARD", key = "page:<key>:<page>", local = false, skip = [worker, reading], detach = true)]
+async fn page(key: u64, page: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+/// The entries of `item`, several at once.
+#[cached(batch, ttl = "STANDARD", key = "item:<key>", each = "key in keys", local = false, skip = [worker, reading])]
+async fn several(keys: &[u64], worker: &Worker, reading: &Reading) -> Result<HashMap<u64, Item>, Failed> {
+    reading.run_for(keys, worker).await
+}
+
+/// The entries of `item`, held in this process for as long as the plan says.
+#[cached(ttl = "STANDARD", key = "item:<key>", skip = [worker, reading], detach = true)]
+async fn held_item(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+#[cached(
+    ttl = "STANDARD",
+    key = "card:<key.group()>:<key>",
+    tags = ["group:<key.group()>"],
+    skip = [worker, reading],
+    detach = true
+)]
+async fn held_card(key: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+#[cached(ttl = "STANDARD", key = "page:<key>:<page>", skip = [worker, reading], detach = true)]
+async fn held_page(key: u64, page: u64, worker: Arc<Worker>, reading: Arc<Reading>) -> Result<Item, Failed> {
+    reading.run(worker.truth.item(key)).await
+}
+
+#[cached(
+    batch,
+    ttl = "STANDARD",
+    key = "card:<key.group()>:<key>",
+    tags = ["group:<key.group()>"],
+    each = "key in keys",
+    skip = [worker, reading]
+)]
+async fn held_several(
+    keys: &[u64],
+    worker: &Worker,
+    reading: &Reading,
+) -> Result<HashMap<u64, Item>, Failed> {
+    reading.run_for(keys, worker).await
 }
 
 #[cached(
     ttl = "STANDARD",
     key = "item:<key>",
-    invalidates = ["summary", "feed:<key>", "replica:<key>"],
+    invalidates = ["summary", "feed:<key>", "replica:<key>", tag("group:<key.group()>"), "page:<key>:*"],
     skip = [worker, writing]
 )]
 async fn put_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<Item, Failed> {
     writing.run(worker, key).await
 }
 
-#[cached(invalidates = ["item:<key>", "summary", "feed:<key>", "replica:<key>"])]
+#[cached(invalidates = [
+    "item:<key>", "summary", "feed:<key>", "replica:<key>", tag("group:<key.group()>"), "page:<key>:*",
+])]
 async fn touch_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
     writing.run(worker, key).await.map(|_| ())
 }
 
-#[cached(invalidates = ["item:<key>", "summary", "feed:<key>", "replica:<key>"], strict = true)]
+/// Fences, which tags and patterns cannot have: all by their keys.
+#[cached(
+    invalidates = [
+        "item:<key>", "summary", "feed:<key>", "replica:<key>", "card:<key.group()>:<key>",
+        "page:<key>:0", "page:<key>:1", "page:<key>:2",
+    ],
+    strict = true
+)]
 async fn pin_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
     writing.run(worker, key).await.map(|_| ())
 }
 
 /// Its targets stay fenced until the replica has caught up, and a little longer.
-#[cached(invalidates = ["item:<key>", "summary", "feed:<key>", "replica:<key>"], settle = "60ms")]
+#[cached(
+    invalidates = [
+        "item:<key>", "summary", "feed:<key>", "replica:<key>", "card:<key.group()>:<key>",
+        "page:<key>:0", "page:<key>:1", "page:<key>:2",
+    ],
+    settle = "60ms"
+)]
 async fn settle_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
     writing.run(worker, key).await.map(|_| ())
 }
+
+/// As many as those name.
+const _: () = assert!(PAGES == 3);
 
 impl Reading {
     fn draw(function: Function, random: &mut Random) -> Self {
@@ -121,7 +216,15 @@ impl Reading {
             after: random.up_to_millis(if slow { 60 } else { 5 }),
             fails: random.percent(if feed { 40 } else { 3 }),
             ran: AtomicBool::new(false),
+            ran_for: Mutex::default(),
         }
+    }
+
+    /// Asked twice where others did not bring what they had begun to load.
+    async fn run_for(&self, keys: &[u64], worker: &Worker) -> Result<HashMap<u64, Item>, Failed> {
+        self.ran_for.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
+        let items = self.run(worker.truth.items()).await?;
+        Ok(items.into_iter().map(|item| (item.key, item)).filter(|(key, _)| keys.contains(key)).collect())
     }
 
     async fn run<T>(
@@ -277,6 +380,12 @@ impl Connection {
     }
 }
 
+/// Some callers go away soon.
+async fn patiently<F: Future>(random: &mut Random, call: F) -> Option<F::Output> {
+    let patience = if random.percent(5) { random.up_to_millis(6) } else { Duration::MAX };
+    tokio::time::timeout(patience, call).await.ok()
+}
+
 impl Worker {
     fn note(&self, event: &Event) {
         self.recorder.note(event);
@@ -299,14 +408,32 @@ impl Worker {
                     self.write(key, &mut random).await;
                 }
                 drawn if drawn < writes + writes / 4 => self.invalidate(key, &mut random).await,
-                drawn if drawn < writes + 200 => self.read(Function::Summary, &mut random).await,
-                drawn if drawn < writes + 450 => self.read(Function::Feed(key), &mut random).await,
-                drawn if drawn < writes + 550 => self.read(Function::Replica(key), &mut random).await,
-                _ => self.read(Function::Item(key), &mut random).await,
+                _ => self.read_something(key, &mut random).await,
             }
             drop(call);
             sleep(random.up_to_millis(self.load.pause)).await;
         }
+    }
+
+    async fn read_something(self: &Arc<Self>, key: u64, random: &mut Random) {
+        let held = random.percent(self.load.held);
+        let function = match random.below(100) {
+            0..12 => {
+                let first = random.below(self.load.keys);
+                let keys = (0..1 + random.below(self.load.keys)).map(|key| (first + key) % self.load.keys);
+                return self.read_several(&keys.collect::<Vec<_>>(), held, random).await;
+            }
+            12..54 if held => Function::HeldItem(key),
+            54..80 if held => Function::HeldCard(key),
+            _ if held => Function::HeldPage(key, random.below(PAGES)),
+            12..27 => Function::Summary,
+            27..47 => Function::Feed(key),
+            47..57 => Function::Replica(key),
+            57..70 => Function::Card(key),
+            70..84 => Function::Page(key, random.below(PAGES)),
+            _ => Function::Item(key),
+        };
+        self.read(function, random).await;
     }
 
     async fn read(self: &Arc<Self>, function: Function, random: &mut Random) {
@@ -320,12 +447,38 @@ impl Worker {
                 Function::Summary => summary(self, &reading).await,
                 Function::Feed(key) => feed(key, worker, of_call).await.map(one),
                 Function::Replica(key) => replica(key, worker, of_call).await.map(one),
+                Function::Card(key) => card(key, worker, of_call).await.map(one),
+                Function::Page(key, number) => page(key, number, worker, of_call).await.map(one),
+                Function::HeldItem(key) => held_item(key, worker, of_call).await.map(one),
+                Function::HeldCard(key) => held_card(key, worker, of_call).await.map(one),
+                Function::HeldPage(key, number) => held_page(key, number, worker, of_call).await.map(one),
+                Function::Several(_) | Function::HeldSeveral(_) => unreachable!("a batch"),
             }
         };
-        let patience = if random.percent(5) { random.up_to_millis(6) } else { Duration::MAX };
-        let Ok(Ok(items)) = tokio::time::timeout(patience, call).await else { return };
+        let Some(Ok(items)) = patiently(random, call).await else { return };
         let loaded = reading.ran.load(Ordering::Relaxed);
         self.note(&Event::Read { start, end: now(), function, loaded, items });
+    }
+
+    /// Each of them is a read of its own.
+    async fn read_several(self: &Arc<Self>, keys: &[u64], held: bool, random: &mut Random) {
+        let function = if held { Function::HeldSeveral } else { Function::Several };
+        let reading = Reading::draw(function(keys[0]), random);
+        let start = now();
+        let call = async {
+            match held {
+                true => held_several(keys, self, &reading).await,
+                false => several(keys, self, &reading).await,
+            }
+        };
+        let Some(Ok(items)) = patiently(random, call).await else { return };
+        let end = now();
+        let loaded = reading.ran_for.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for &key in keys {
+            let items = vec![*items.get(&key).expect("each that was asked for")];
+            let (function, loaded) = (function(key), loaded.contains(&key));
+            self.note(&Event::Read { start, end, function, loaded, items });
+        }
     }
 
     async fn write(self: &Arc<Self>, key: u64, random: &mut Random) {
@@ -366,7 +519,16 @@ impl Worker {
 
     async fn invalidate(&self, key: u64, random: &mut Random) {
         let start = now();
-        let acknowledged = item::entry(&key).invalidate().await & feed::entry(&key).invalidate().await;
+        let (item, feed) = (item::entry(&key), feed::entry(&key));
+        let (tag, pattern) = (format!("group:{}", key.group()), format!("page:{key}:*"));
+        let cache = &self.cache;
+        let (item, feed, tag, pattern) = tokio::join!(
+            item.invalidate(),
+            feed.invalidate(),
+            cache.invalidate_tag(&tag),
+            cache.invalidate_matching(&pattern)
+        );
+        let acknowledged = item && feed && tag && pattern.acknowledged;
         self.note(&Event::Invalidated { start, end: now(), key, acknowledged });
         sleep(random.up_to_millis(1)).await;
     }
@@ -416,16 +578,29 @@ impl Worker {
         }
         let mut random = Random::new(self.number);
         for key in 0..self.load.keys {
-            for function in [Function::Item(key), Function::Feed(key), Function::Replica(key)] {
+            let pages =
+                (0..PAGES).flat_map(|page| [Function::Page(key, page), Function::HeldPage(key, page)]);
+            let others = [
+                Function::Item(key),
+                Function::Feed(key),
+                Function::Replica(key),
+                Function::Card(key),
+                Function::HeldItem(key),
+                Function::HeldCard(key),
+            ];
+            for function in others.into_iter().chain(pages) {
                 self.read(function, &mut random).await;
             }
         }
         self.read(Function::Summary, &mut random).await;
+        let all: Vec<u64> = (0..self.load.keys).collect();
+        self.read_several(&all, false, &mut random).await;
+        self.read_several(&all, true, &mut random).await;
         let report = self.cache.report();
-        if let Some(row) = report.functions.iter().find(|row| row.template == "feed:<key>") {
-            let (stale, failed) = (row.calls.stale, row.load_failures);
-            self.note(&Event::Counted { at: now(), stale, failed });
-        }
+        let local = report.functions.iter().map(|row| row.calls.hits_local).sum();
+        let feed = report.functions.iter().find(|row| row.template == "feed:<key>");
+        let (stale, failed) = feed.map_or((0, 0), |row| (row.calls.stale, row.load_failures));
+        self.note(&Event::Counted { at: now(), stale, failed, local });
     }
 }
 
@@ -451,6 +626,8 @@ async fn run(folder: &Path, number: u64, seed: u64, url: &str, load: Load) {
         .and_then(|builder| builder.namespace(namespace))
         .expect("fit")
         .budget(Duration::from_millis(load.budget))
+        .local(Duration::from_millis(load.local))
+        .coherence(if load.channel { Coherence::Channel } else { Coherence::Tracking })
         .ttl_class(TtlClass::Standard, Duration::from_millis(load.ttl))
         .ttl_class(TtlClass::Realtime, Duration::from_millis(load.fading))
         .lease(Duration::from_millis(load.lease));

@@ -1,6 +1,9 @@
 //! Holds every read against the writes; the module above says by which rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use super::{
     event::{Event, Function, Item, Mode, Outcome, Time, WriteId},
@@ -20,6 +23,8 @@ pub struct History {
     pub keys: u64,
     /// For so long a fence stands without any renewal.
     pub lease: Time,
+    /// For so long a value may be in the local level.
+    pub local: Time,
 }
 
 /// What one process has noted.
@@ -46,6 +51,19 @@ pub struct Happened {
     pub what: String,
     /// Whether fences are lost by it.
     pub destructive: bool,
+    /// Who hears nothing meanwhile, and does not notice it at once.
+    pub silences: Silenced,
+}
+
+/// Whom a fault keeps from hearing what others write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silenced {
+    /// Nobody. A connection that is closed is no silence: who loses it gives up what he holds.
+    Nobody,
+    /// One process.
+    Process(u64),
+    /// All processes.
+    Everybody,
 }
 
 /// Why a read must not be older than a version.
@@ -65,6 +83,8 @@ pub enum Reason {
     Strict,
     /// The write kept its targets fenced until the replica had its version.
     Settled,
+    /// The write had returned in another process so long ago that the local level had heard of it, or was given up.
+    Heard,
 }
 
 /// What is wrong with a history.
@@ -105,7 +125,7 @@ pub enum Violation {
 }
 
 /// What was held against what: a history in which little happened proves little.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Statistics {
     /// Calls that read.
     pub reads: usize,
@@ -114,27 +134,44 @@ pub struct Statistics {
     /// Versions.
     pub versions: usize,
     /// Reads that must show at least some version, by the reason that asks the most of them.
-    pub judged: [usize; 7],
+    pub judged: [usize; 8],
     /// Calls of `feed` that the cache served past the TTL, and loads of it that failed.
     pub stale: u64,
     /// The latter.
     pub failed: u64,
+    /// Calls that the local level served.
+    pub local: u64,
+    /// Reads of functions with a local level.
+    pub held: usize,
+    /// How much older than the last write of another process those of them were that were older.
+    pub lags: Vec<Time>,
 }
 
 impl Statistics {
     /// Both together.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        let mut judged = self.judged;
-        judged.iter_mut().zip(other.judged).for_each(|(sum, more)| *sum += more);
+    pub fn and(mut self, other: Self) -> Self {
+        self.judged.iter_mut().zip(other.judged).for_each(|(sum, more)| *sum += more);
+        self.lags.extend(other.lags);
         Self {
             reads: self.reads + other.reads,
             hits: self.hits + other.hits,
             versions: self.versions + other.versions,
-            judged,
             stale: self.stale + other.stale,
             failed: self.failed + other.failed,
+            local: self.local + other.local,
+            held: self.held + other.held,
+            ..self
         }
+    }
+
+    /// The lag that so many of a hundred of the reads that were older did not exceed.
+    #[must_use]
+    pub fn lag(&self, percent: usize) -> Duration {
+        let mut lags = self.lags.clone();
+        lags.sort_unstable();
+        let last = (lags.len() * percent).div_ceil(100).saturating_sub(1);
+        Duration::from_nanos(lags.get(last).copied().unwrap_or(0))
     }
 
     /// How many reads this reason asked the most of.
@@ -150,6 +187,11 @@ const HOLD: Time = 900_000_000;
 
 const LAG: Time = truth::LAG.as_nanos() as Time;
 
+/// For so long a local level serves what it holds while it hears nothing.
+const HEARTBEAT: Time = 3_000_000_000;
+/// So long a message may take on a busy machine: far more than it does.
+const MESSAGE: Time = 1_500_000_000;
+
 /// What the reads of a function promise.
 #[derive(Clone, Copy, Debug)]
 struct Promise {
@@ -159,25 +201,43 @@ struct Promise {
     over: &'static [Mode],
     /// And when they have committed.
     fenced: &'static [Mode],
+    /// Which of them can hold its entries. Tags and patterns cannot be held: a write that lands when its caller has gone
+    /// promises nothing there.
+    holds: &'static [Mode],
     /// Whether the history has invalidations of its entries.
     invalidated: bool,
+    /// Whether it has a local level. Then other processes hear of writes when they are over, and a little later.
+    local: bool,
 }
 
 const EVERY: &[Mode] = &[Mode::Through, Mode::Plain, Mode::Strict, Mode::Settling];
-const ITEM: Promise =
-    Promise { lag: 0, over: EVERY, fenced: &[Mode::Through, Mode::Strict], invalidated: true };
-const SUMMARY: Promise = Promise { lag: 0, over: EVERY, fenced: &[Mode::Strict], invalidated: false };
+const ITEM: Promise = Promise {
+    lag: 0,
+    over: EVERY,
+    fenced: &[Mode::Through, Mode::Strict],
+    holds: EVERY,
+    invalidated: true,
+    local: false,
+};
+const SUMMARY: Promise = Promise { fenced: &[Mode::Strict], invalidated: false, ..ITEM };
 const FEED: Promise = Promise { invalidated: true, ..SUMMARY };
-const REPLICA: Promise = Promise { lag: LAG, over: &[Mode::Settling], fenced: &[], invalidated: false };
-const PROMISES: [Promise; 4] = [ITEM, SUMMARY, FEED, REPLICA];
+const REPLICA: Promise = Promise { lag: LAG, over: &[Mode::Settling], fenced: &[], ..SUMMARY };
+/// Strict writes, and those that settle, name the keys.
+const GROUPED: Promise = Promise { holds: &[Mode::Strict, Mode::Settling], ..FEED };
+const HELD_ITEM: Promise = Promise { fenced: &[], local: true, ..ITEM };
+const HELD_GROUPED: Promise = Promise { fenced: &[], local: true, ..GROUPED };
+const PROMISES: [Promise; 7] = [ITEM, SUMMARY, FEED, REPLICA, GROUPED, HELD_ITEM, HELD_GROUPED];
 
 /// Where the promise of a function stands among them.
 fn promise(function: Function) -> usize {
     match function {
-        Function::Item(_) => 0,
+        Function::Item(_) | Function::Several(_) => 0,
         Function::Summary => 1,
         Function::Feed(_) => 2,
         Function::Replica(_) => 3,
+        Function::Card(_) | Function::Page(..) => 4,
+        Function::HeldItem(_) => 5,
+        Function::HeldCard(_) | Function::HeldPage(..) | Function::HeldSeveral(_) => 6,
     }
 }
 
@@ -237,6 +297,33 @@ impl Bounds {
         let passed = self.0.partition_point(|bound| bound.from < start);
         passed.checked_sub(1).map(|last| self.0[last])
     }
+
+    /// The same where each of them is heard of later: by a message, and after a silence when the level is given up.
+    fn heard(&self, start: Time, given_up: Time, silenced: impl Fn(Time) -> bool) -> Option<Bound> {
+        let passed = |late: Time| self.0.partition_point(|bound| bound.from + late < start);
+        let (surely, at_best) = (passed(MESSAGE + given_up), passed(MESSAGE));
+        let heard = (surely..at_best).rev().find(|place| !silenced(self.0[*place].from));
+        heard.or(surely.checked_sub(1)).map(|last| Bound { reason: Reason::Heard, ..self.0[last] })
+    }
+
+    /// From when on reads that begin before that show a newer version, if they do.
+    fn newer(&self, version: u64, start: Time) -> Option<Time> {
+        let next = self.0.partition_point(|bound| bound.version <= version);
+        self.0.get(next).map(|bound| bound.from).filter(|from| *from < start)
+    }
+}
+
+/// Whether a process may not have heard what was said then.
+fn is_silenced(history: &History, process: u64, said: Time) -> bool {
+    history.faults.iter().any(|fault| {
+        let concerns = match fault.silences {
+            Silenced::Nobody => false,
+            Silenced::Process(silenced) => silenced == process,
+            Silenced::Everybody => true,
+        };
+        // What was lost is not heard later either: its connection has to be given up.
+        concerns && fault.start <= said + MESSAGE && said <= fault.end + HEARTBEAT
+    })
 }
 
 /// Everything that is wrong, in the order of the processes.
@@ -250,10 +337,10 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
     let looks: Vec<_> = history.processes.iter().map(Looks::of).collect();
     let bounds = PROMISES.map(|promise| {
         settled(history.keys, |key, bounds| {
-            any_read(history, promise, &looks, &writes, &versions[&key], bounds);
+            any_read(history, promise, &looks, &writes, (&versions[&key], None), bounds);
             fenced_reads(history, promise, &writes, &versions[&key], bounds);
             if promise.invalidated {
-                invalidations(history, key, &versions[&key], bounds);
+                invalidations(&history.processes, key, &versions[&key], bounds);
             }
         })
     });
@@ -264,6 +351,10 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
         let own_bounds = PROMISES.map(|promise| {
             settled(history.keys, |key, bounds| {
                 own_writes(history, promise, &writes, at, &versions[&key], bounds);
+                if promise.local {
+                    any_read(history, promise, &looks, &writes, (&versions[&key], Some(at)), bounds);
+                    invalidations(std::slice::from_ref(process), key, &versions[&key], bounds);
+                }
             })
         });
         let number = process.number;
@@ -276,7 +367,8 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
                     violations.push(Violation::Unfinished { process: number });
                     continue;
                 }
-                Event::Counted { stale, failed, .. } => {
+                Event::Counted { stale, failed, local, .. } => {
+                    statistics.local += local;
                     statistics.stale += stale;
                     statistics.failed += failed;
                     continue;
@@ -288,9 +380,9 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
             };
             statistics.reads += 1;
             statistics.hits += usize::from(!loaded);
-            let asked: Vec<u64> = match function {
-                Function::Item(key) | Function::Feed(key) | Function::Replica(key) => vec![key],
-                Function::Summary => (0..history.keys).collect(),
+            let asked: Vec<u64> = match function.key() {
+                Some(key) => vec![key],
+                None => (0..history.keys).collect(),
             };
             let shown: Vec<u64> = items.iter().map(|item| item.key).collect();
             for item in items {
@@ -299,11 +391,18 @@ pub fn check(history: &History) -> (Vec<Violation>, Statistics) {
                     violations.push(Violation::Unknown { process: number, read: event.clone(), got: *item });
                     continue;
                 }
-                let promise = promise(function);
-                let bound = [&bounds[promise][&item.key], &own_bounds[promise][&item.key]]
-                    .into_iter()
-                    .filter_map(|bounds| bounds.at(start))
-                    .max_by_key(|bound| bound.version);
+                let place = promise(function);
+                let (of_any, of_own) = (&bounds[place][&item.key], &own_bounds[place][&item.key]);
+                let of_any = if PROMISES[place].local {
+                    statistics.held += 1;
+                    let newer = of_any.newer(item.version, start);
+                    statistics.lags.extend(newer.map(|from| start - from));
+                    let silenced = |said| is_silenced(history, number, said);
+                    of_any.heard(start, HEARTBEAT.min(history.local), silenced)
+                } else {
+                    of_any.at(start)
+                };
+                let bound = of_any.into_iter().chain(of_own.at(start)).max_by_key(|bound| bound.version);
                 let Some(bound) = bound else { continue };
                 statistics.judged[bound.reason as usize] += 1;
                 if item.version < bound.version {
@@ -415,7 +514,9 @@ fn shown(history: &History, promise: Promise, write: &Write, landed: Time) -> Op
     let shown = landed + promise.lag;
     let held = match write.leaving {
         Some(leaving) if shown > leaving => {
-            shown - leaving <= HOLD && !fences_were_lost(history, leaving, shown)
+            promise.holds.contains(&write.mode)
+                && shown - leaving <= HOLD
+                && !fences_were_lost(history, leaving, shown)
         }
         _ => true,
     };
@@ -459,19 +560,19 @@ impl Looks {
     }
 }
 
-/// P1: for every reader.
+/// P1: for every reader, by the writes of all processes or of one.
 fn any_read(
     history: &History,
     promise: Promise,
     looks: &[Looks],
     writes: &HashMap<WriteId, Write>,
-    versions: &[Version],
+    (versions, process): (&[Version], Option<usize>),
     bounds: &mut Bounds,
 ) {
     for version in versions {
         let write = &writes[&version.item.writer];
         let (Some(landed), Some((ended, outcome))) = (version.landed, write.ended) else { continue };
-        if !promise.over.contains(&write.mode) {
+        if !promise.over.contains(&write.mode) || process.is_some_and(|process| process != write.process) {
             continue;
         }
         let Some(shown) = shown(history, promise, write, landed) else { continue };
@@ -527,9 +628,9 @@ fn fenced_reads(
     }
 }
 
-/// Explicit ones.
-fn invalidations(history: &History, invalidated: u64, versions: &[Version], bounds: &mut Bounds) {
-    for event in history.processes.iter().flat_map(|process| &process.events) {
+/// Explicit ones, by these.
+fn invalidations(processes: &[Process], invalidated: u64, versions: &[Version], bounds: &mut Bounds) {
+    for event in processes.iter().flat_map(|process| &process.events) {
         let Event::Invalidated { start, end, key, acknowledged: true } = *event else { continue };
         if key != invalidated {
             continue;

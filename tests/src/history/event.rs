@@ -47,7 +47,27 @@ pub enum Function {
     Feed(u64),
     /// The item of this key as it was a while ago.
     Replica(u64),
+    /// The item of this key, under the tag of its group.
+    Card(u64),
+    /// The item of this key, in one of several entries that a pattern takes.
+    Page(u64, u64),
+    /// The item of this key, one of those that a batch has asked for; in the same entry as [`Item`](Self::Item).
+    Several(u64),
+    /// The same entry as [`Item`](Self::Item), held in the process.
+    HeldItem(u64),
+    /// The same entry as [`Card`](Self::Card), held in the process.
+    HeldCard(u64),
+    /// The same entry as [`Page`](Self::Page), held in the process.
+    HeldPage(u64, u64),
+    /// The same entry as [`Card`](Self::Card), held in the process, by a batch.
+    HeldSeveral(u64),
 }
+
+/// So many keys in a row share a tag.
+pub const GROUP: u64 = 2;
+
+/// So many pages has an item.
+pub const PAGES: u64 = 3;
 
 /// The functions that write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +98,52 @@ impl Mode {
     }
 }
 
-/// As it is written: the name, and behind a colon the key.
+impl Function {
+    /// Its name, in files and elsewhere.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Item(_) => "item",
+            Self::Summary => "summary",
+            Self::Feed(_) => "feed",
+            Self::Replica(_) => "replica",
+            Self::Card(_) => "card",
+            Self::Page(..) => "page",
+            Self::Several(_) => "several",
+            Self::HeldItem(_) => "held-item",
+            Self::HeldCard(_) => "held-card",
+            Self::HeldPage(..) => "held-page",
+            Self::HeldSeveral(_) => "held-several",
+        }
+    }
+
+    /// The item that it is asked for; `None`: all.
+    #[must_use]
+    pub fn key(self) -> Option<u64> {
+        match self {
+            Self::Summary => None,
+            Self::Item(key)
+            | Self::Feed(key)
+            | Self::Replica(key)
+            | Self::Card(key)
+            | Self::Page(key, _)
+            | Self::Several(key)
+            | Self::HeldItem(key)
+            | Self::HeldCard(key)
+            | Self::HeldPage(key, _)
+            | Self::HeldSeveral(key) => Some(key),
+        }
+    }
+}
+
+/// As it is written: the name, and behind colons the key and the page.
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        self.key().map_or(Ok(()), |key| write!(f, ":{key}"))?;
         match self {
-            Self::Item(key) => write!(f, "item:{key}"),
-            Self::Summary => f.write_str("summary"),
-            Self::Feed(key) => write!(f, "feed:{key}"),
-            Self::Replica(key) => write!(f, "replica:{key}"),
+            Self::Page(_, page) | Self::HeldPage(_, page) => write!(f, ":{page}"),
+            _ => Ok(()),
         }
     }
 }
@@ -94,17 +152,23 @@ impl FromStr for Function {
     type Err = Malformed;
 
     fn from_str(word: &str) -> Result<Self, Malformed> {
-        if word == "summary" {
-            return Ok(Self::Summary);
-        }
-        let (name, key) = word.split_once(':').ok_or(Malformed)?;
-        let key = key.parse().map_err(|_| Malformed)?;
-        match name {
-            "item" => Ok(Self::Item(key)),
-            "feed" => Ok(Self::Feed(key)),
-            "replica" => Ok(Self::Replica(key)),
-            _ => Err(Malformed),
-        }
+        let mut words = word.split(':');
+        let name = words.next().unwrap_or_default();
+        let numbers: Result<Vec<u64>, _> = words.map(str::parse).collect();
+        Ok(match (name, &*numbers.map_err(|_| Malformed)?) {
+            ("summary", []) => Self::Summary,
+            ("item", &[key]) => Self::Item(key),
+            ("feed", &[key]) => Self::Feed(key),
+            ("replica", &[key]) => Self::Replica(key),
+            ("card", &[key]) => Self::Card(key),
+            ("page", &[key, page]) => Self::Page(key, page),
+            ("several", &[key]) => Self::Several(key),
+            ("held-item", &[key]) => Self::HeldItem(key),
+            ("held-card", &[key]) => Self::HeldCard(key),
+            ("held-page", &[key, page]) => Self::HeldPage(key, page),
+            ("held-several", &[key]) => Self::HeldSeveral(key),
+            _ => return Err(Malformed),
+        })
     }
 }
 
@@ -183,7 +247,7 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// `entry(..).invalidate()` of an item, and of what `feed` keeps of it.
+    /// `entry(..).invalidate()` of an item, and of what `feed` keeps of it; the tag of its group; the pattern of its pages.
     Invalidated {
         /// Before the call.
         start: Time,
@@ -191,7 +255,7 @@ pub enum Event {
         end: Time,
         /// The key.
         key: u64,
-        /// Whether Redis has acknowledged both.
+        /// Whether Redis has acknowledged all of it.
         acknowledged: bool,
     },
     /// No invalidation waited to be repeated, at some moment in between.
@@ -213,14 +277,16 @@ pub enum Event {
         /// When the process gave up.
         at: Time,
     },
-    /// What the cache has counted of `feed`, at the end.
+    /// What the cache has counted, at the end.
     Counted {
         /// When.
         at: Time,
-        /// How many calls it has served past the TTL.
+        /// How many calls of `feed` it has served past the TTL.
         stale: u64,
-        /// How many of its loads have failed.
+        /// How many loads of `feed` have failed.
         failed: u64,
+        /// How many calls of any function were served by the local level.
+        local: u64,
     },
 }
 
@@ -288,7 +354,7 @@ impl fmt::Display for Event {
             Self::Clear { start, end } => write!(f, "clear {start} {end}"),
             Self::Quiet { start, end } => write!(f, "quiet {start} {end}"),
             Self::Unfinished { at } => write!(f, "unfinished {at}"),
-            Self::Counted { at, stale, failed } => write!(f, "counted {at} {stale} {failed}"),
+            Self::Counted { at, stale, failed, local } => write!(f, "counted {at} {stale} {failed} {local}"),
         }
     }
 }
@@ -349,9 +415,12 @@ impl FromStr for Event {
             "clear" => Self::Clear { start: number(word()?)?, end: number(word()?)? },
             "quiet" => Self::Quiet { start: number(word()?)?, end: number(word()?)? },
             "unfinished" => Self::Unfinished { at: number(word()?)? },
-            "counted" => {
-                Self::Counted { at: number(word()?)?, stale: number(word()?)?, failed: number(word()?)? }
-            }
+            "counted" => Self::Counted {
+                at: number(word()?)?,
+                stale: number(word()?)?,
+                failed: number(word()?)?,
+                local: number(word()?)?,
+            },
             _ => return Err(Malformed),
         };
         Ok(event)
@@ -399,25 +468,25 @@ mod tests {
 
     #[test]
     fn every_event_comes_back_as_it_was_written() {
-        let items =
-            vec![Item { key: 1, version: 2, writer: 3 }, Item { key: 4, version: u64::MAX, writer: 0 }];
+        let items = [Item { key: 1, version: 2, writer: 3 }, Item { key: 4, version: u64::MAX, writer: 0 }];
+        let functions = [
+            Function::Summary,
+            Function::Item(7),
+            Function::Feed(7),
+            Function::Replica(7),
+            Function::Card(7),
+            Function::Page(7, 8),
+            Function::Several(7),
+            Function::HeldItem(7),
+            Function::HeldCard(7),
+            Function::HeldPage(7, 8),
+            Function::HeldSeveral(7),
+        ];
+        let reads = functions.map(|function| {
+            let loaded = function == Function::Summary;
+            Event::Read { start: 1, end: 2, function, loaded, items: items.to_vec() }
+        });
         let events = [
-            Event::Read { start: 1, end: 2, function: Function::Summary, loaded: true, items: items.clone() },
-            Event::Read {
-                start: 1,
-                end: 2,
-                function: Function::Item(7),
-                loaded: false,
-                items: items.clone(),
-            },
-            Event::Read {
-                start: 1,
-                end: 2,
-                function: Function::Feed(7),
-                loaded: false,
-                items: items.clone(),
-            },
-            Event::Read { start: 1, end: 2, function: Function::Replica(7), loaded: false, items },
             Event::Body { id: 1, at: 2, fenced: true },
             Event::Committing { id: 1, at: 2 },
             Event::Committed { id: 1, at: 2 },
@@ -428,14 +497,21 @@ mod tests {
             Event::Clear { start: 1, end: 2 },
             Event::Quiet { start: 1, end: 2 },
             Event::Unfinished { at: 1 },
-            Event::Counted { at: 1, stale: 2, failed: 3 },
+            Event::Counted { at: 1, stale: 2, failed: 3, local: 4 },
         ];
         let writes = Mode::ALL.map(|(mode, _)| Event::Write { id: 1, start: 2, mode, key: 3 });
-        for event in events.into_iter().chain(writes) {
+        for event in events.into_iter().chain(writes).chain(reads) {
             assert_eq!(event.to_string().parse(), Ok(event));
         }
-        for line in ["", "read 1", "read 1 2 3 0", "read 1 2 item:3 0 4 5", "write 1 2 other 3", "wrote 1 2"]
-        {
+        for line in [
+            "",
+            "read 1",
+            "read 1 2 3 0",
+            "read 1 2 item:3 0 4 5",
+            "read 1 2 page:3 0",
+            "write 1 2 other 3",
+            "wrote 1 2",
+        ] {
             assert_eq!(line.parse::<Event>(), Err(Malformed), "{line}");
         }
     }

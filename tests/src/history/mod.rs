@@ -24,6 +24,16 @@
 //! for longer than that (`settle`), and each of them only from the moment when the replica has its version: nothing older
 //! may have been stored meanwhile. A fence that was lost in between promises nothing.
 //!
+//! Cards fall with the tag of their group, and pages by a pattern; strict writes, and those that settle, name both by their
+//! keys. Neither can be held: what lands there when its caller has gone binds nothing. Each key of a batch is a read of its
+//! own.
+//!
+//! Functions with a local level (`held-..`) are bound by the same, but for fences: a write binds them when it is over. In
+//! its own process it does so at once. In others it does when its message has come, for which a busy machine has 1.5 s;
+//! where a silence (a partition, a process or a server that stands still) may have swallowed the message, 3 s later, when
+//! the level is given up, or as long after as values are held at all, if that is shorter. A closed connection is no silence:
+//! who loses it gives up what he holds at once. How far behind they really were is printed.
+//!
 //! And nothing comes from the future, from another key, or from a transaction that was never committed.
 //!
 //! Nothing is asked where the protocol promises nothing: a plain write whose process is killed before its invalidation

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     check::{History, Violation},
-    event::{Event, Function, Item, Mode, Outcome, Time},
+    event::{Event, Item, Mode, Outcome, Time},
 };
 
 /// So long before the write, and after the read, is of interest.
@@ -121,15 +121,9 @@ fn words(history: &History, event: &Event, key: u64) -> String {
     };
     match event {
         Event::Read { function, loaded, items, .. } => {
-            let name = match function {
-                Function::Item(_) => "item",
-                Function::Summary => "summary",
-                Function::Feed(_) => "feed",
-                Function::Replica(_) => "replica",
-            };
             let shown = items.iter().find(|item| item.key == key).map_or(0, |item| item.version);
             let how = if *loaded { "loaded" } else { "was served" };
-            format!("{name} {how} version {shown} in {}", took())
+            format!("{function} {how} version {shown} in {}", took())
         }
         Event::Write { id, mode, .. } => {
             let mode = match mode {
@@ -155,8 +149,8 @@ fn words(history: &History, event: &Event, key: u64) -> String {
         Event::Clear { .. } => format!("has no invalidation to repeat, seen in {}", took()),
         Event::Quiet { .. } => format!("has nothing under way, seen in {}", took()),
         Event::Unfinished { .. } => "is to end, and is not done".to_owned(),
-        Event::Counted { stale, failed, .. } => {
-            format!("has served {stale} old values, {failed} loads failed")
+        Event::Counted { stale, failed, local, .. } => {
+            format!("has served {stale} old values and {local} of its own, {failed} loads failed")
         }
     }
 }
@@ -169,7 +163,10 @@ fn millis(at: Time, first: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::check::{Happened, Process, check};
+    use crate::history::{
+        check::{Happened, Process, Silenced, check},
+        event::Function,
+    };
 
     #[test]
     fn the_story_has_the_read_the_write_that_it_missed_and_the_fault() {
@@ -185,13 +182,20 @@ mod tests {
         let (function, items) = (Function::Item(0), vec![item(0, 0)]);
         let reader = vec![Event::Read { start: ms(20), end: ms(22), function, loaded: false, items }];
         let process = |number, events| Process { number, events, killed: None, hung: false };
-        let fault = Happened { start: ms(9), end: ms(16), what: "Flush".to_owned(), destructive: true };
+        let fault = Happened {
+            start: ms(9),
+            end: ms(16),
+            what: "Flush".to_owned(),
+            destructive: true,
+            silences: Silenced::Nobody,
+        };
         let history = History {
             processes: vec![process(1, writer), process(2, reader)],
             faults: vec![fault],
             versions: vec![item(1, 7)],
             keys: 1,
             lease: ms(2_000),
+            local: ms(1_000),
         };
         let (violations, _) = check(&history);
         let story = tell(&history, &violations[0]);
@@ -203,7 +207,7 @@ mod tests {
             "***   32.000 ms p1    version 1 (write 7) has committed",
             "***   33.000 ms p1    version 1 (write 7) has returned",
             "      34.000 ms p1    has no invalidation to repeat, seen in 1.000 ms",
-            ">>>   40.000 ms p2    item was served version 0 in 2.000 ms",
+            ">>>   40.000 ms p2    item:0 was served version 0 in 2.000 ms",
         ];
         assert_eq!(story.lines().collect::<Vec<_>>(), expected);
     }

@@ -67,6 +67,7 @@ async fn find_users(ids: Vec<u64>, database: &Database) -> Vec<Option<User>> {
     ids.into_iter().map(|id| (id < 1_000_000).then(|| user(id))).collect()
 }
 
+#[allow(clippy::ptr_arg, reason = "one of the forms that a batch takes")]
 #[cached(batch, ttl = "5m", key = "user:<id>", each = "id in ids", skip = [database])]
 async fn sorted_users(ids: &Vec<u64>, database: Database) -> BTreeMap<u64, User> {
     database.ask(ids);

@@ -2,6 +2,7 @@
 //! stands outside of the runtime that is tested.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixStream,
@@ -35,6 +36,8 @@ struct Shared {
     held: AtomicU64,
     /// In milliseconds.
     delay: AtomicU64,
+    /// In microseconds.
+    jitter: AtomicU64,
     spoils: Mutex<Option<(Spoil, u64)>>,
     turns: AtomicU64,
 }
@@ -74,6 +77,7 @@ impl Proxy {
             holds_replies: Mutex::default(),
             held: AtomicU64::new(0),
             delay: AtomicU64::new(0),
+            jitter: AtomicU64::new(0),
             spoils: Mutex::new(None),
             turns: AtomicU64::new(0),
         });
@@ -136,6 +140,12 @@ impl Proxy {
     /// Lets every request arrive later.
     pub(crate) fn delay(&self, by: Duration) {
         self.shared.delay.store(by.as_millis().try_into().unwrap(), SeqCst);
+    }
+
+    /// Lets replies arrive later, by any time up to this: on each connection another, so that they overtake each other.
+    #[allow(dead_code, reason = "only the histories want it")]
+    pub(crate) fn jitter(&self, up_to: Duration) {
+        self.shared.jitter.store(up_to.as_micros().try_into().unwrap(), SeqCst);
     }
 
     /// Spoils the replies of each connection from its `after`th byte on.
@@ -237,6 +247,10 @@ impl Shared {
             connection.answered.store(true, SeqCst);
             if self.loses(connection) {
                 continue;
+            }
+            let jitter = self.jitter.load(SeqCst);
+            if jitter > 0 {
+                sleep(Duration::from_micros(RandomState::new().hash_one(length) % jitter));
             }
             self.hold_reply(&buffer[..length]);
             let reply = &mut buffer[..length];

@@ -1,10 +1,14 @@
 -- The version of a tag, created where there is none. ARGV: start, a new version, how long it is needed, how long it is kept
--- (both in milliseconds). One that ends before it is needed no longer is kept longer.
-local version = redis.pcall('GET', key)
-if type(version) ~= 'string' or #version ~= 16 then
-  redis.call('SET', key, ARGV[2], 'PX', ARGV[4])
-  return ARGV[2]
+-- (both in milliseconds). One that ends before it is needed no longer is kept longer; one that was made before the server's
+-- present start is none: a snapshot brings back what had been invalidated.
+local raw = redis.pcall('GET', key)
+if type(raw) == 'string' and #raw == 24 then
+  local created, version = struct.unpack('>I8c16', raw)
+  if created >= server_start and created < TOO_LARGE then
+    local left = redis.call('PTTL', key)
+    if left >= 0 and left < tonumber(ARGV[3]) then redis.call('PEXPIRE', key, ARGV[4]) end
+    return version
+  end
 end
-local left = redis.call('PTTL', key)
-if left >= 0 and left < tonumber(ARGV[3]) then redis.call('PEXPIRE', key, ARGV[4]) end
-return version
+redis.call('SET', key, struct.pack('>I8', now) .. ARGV[2], 'PX', ARGV[4])
+return ARGV[2]

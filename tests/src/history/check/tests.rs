@@ -30,6 +30,18 @@ fn old_feed(start: Time) -> Event {
     read_of(Function::Feed(0), start, version(0, 0))
 }
 
+fn old_card(start: Time) -> Event {
+    read_of(Function::Card(0), start, version(0, 0))
+}
+
+fn old_page(start: Time) -> Event {
+    read_of(Function::Page(0, 1), start, version(0, 0))
+}
+
+fn old_several(start: Time) -> Event {
+    read_of(Function::Several(0), start, version(0, 0))
+}
+
 fn old_replica(start: Time) -> Event {
     read_of(Function::Replica(0), start, version(0, 0))
 }
@@ -70,7 +82,13 @@ fn quiet(start: Time) -> Event {
 }
 
 fn flush(start: Time) -> Happened {
-    Happened { start: ms(start), end: ms(start + 1), what: "Flush".to_owned(), destructive: true }
+    Happened {
+        start: ms(start),
+        end: ms(start + 1),
+        what: "Flush".to_owned(),
+        destructive: true,
+        silences: Silenced::Nobody,
+    }
 }
 
 /// The first process writes, the second one reads.
@@ -82,6 +100,7 @@ fn history(writer: Vec<Event>, reader: Vec<Event>) -> History {
         versions: vec![version(1, WRITE)],
         keys: 1,
         lease: ms(3_000),
+        local: ms(10_000),
     }
 }
 
@@ -102,7 +121,7 @@ fn stale(history: &History, expected: &[Reason]) {
 #[test]
 fn a_write_that_has_returned_binds_all_reads_after_it() {
     let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned), clear(31)]);
-    for old in [old_item, old_summary, old_feed] {
+    for old in [old_item, old_summary, old_feed, old_card, old_page, old_several] {
         stale(&history(writer.clone(), vec![old(15), old(25), old(31)]), &[]);
         stale(&history(writer.clone(), vec![old(33), old(60_000)]), &[Reason::Returned; 2]);
     }
@@ -124,7 +143,8 @@ fn without_an_acknowledgement_it_binds_its_own_process_only() {
 fn a_fenced_write_binds_reads_of_its_key_from_its_commit() {
     let fenced = write(Mode::Through, true);
     stale(&history(fenced.clone(), vec![old_item(19), old_item(21)]), &[Reason::Committed]);
-    stale(&history(fenced.clone(), vec![old_summary(21)]), &[]);
+    stale(&history(fenced.clone(), vec![old_several(19), old_several(21)]), &[Reason::Committed]);
+    stale(&history(fenced.clone(), vec![old_summary(21), old_card(21), old_page(21)]), &[]);
     stale(&history(write(Mode::Through, false), vec![old_item(21)]), &[]);
     stale(&history(write(Mode::Plain, true), vec![old_item(21)]), &[]);
     // A fence that was lost before the commit, and one that was lost after it.
@@ -140,7 +160,7 @@ fn a_fenced_write_binds_reads_of_its_key_from_its_commit() {
 #[test]
 fn a_strict_write_binds_reads_of_its_targets_from_its_commit() {
     let strict = write(Mode::Strict, true);
-    for old in [old_item, old_summary, old_feed] {
+    for old in [old_item, old_summary, old_feed, old_card, old_page, old_several] {
         stale(&history(strict.clone(), vec![old(19), old(21)]), &[Reason::Strict]);
         stale(&history(write(Mode::Strict, false), vec![old(21)]), &[]);
         // A fence that was lost before the commit, and one that was lost after it.
@@ -217,6 +237,88 @@ fn what_lands_after_its_caller_has_gone_binds_from_then_on_if_the_hold_stands() 
     stale(&history(with(failed(1_100), &[old_item(1_101)]), vec![]), &[]);
 }
 
+const HELD: [Function; 4] =
+    [Function::HeldItem(0), Function::HeldCard(0), Function::HeldPage(0, 2), Function::HeldSeveral(0)];
+
+#[test]
+fn what_a_process_holds_is_not_older_than_its_own_writes() {
+    let returned = with(write(Mode::Through, true), &[written(30, Outcome::Returned)]);
+    let left = [leaving(21), written(30, Outcome::Left), quiet(31)];
+    let left = with(write(Mode::Plain, false), &left);
+    let invalidated = Event::Invalidated { start: ms(30), end: ms(31), key: 0, acknowledged: true };
+    let invalidated = with(write(Mode::Plain, false), &[invalidated]);
+    for function in HELD {
+        let old = |start| read_of(function, start, version(0, 0));
+        let own = |events: &[Event], expected: &[Reason]| {
+            stale(&history(with(events.to_vec(), &[old(25), old(40)]), vec![]), expected);
+        };
+        // Also where it was fenced: others hear of it when it is over.
+        own(&returned, &[Reason::OwnWrite]);
+        own(&left, &[Reason::Left]);
+        own(&invalidated, &[Reason::Invalidated]);
+    }
+}
+
+#[test]
+fn what_other_processes_hold_is_older_only_while_the_message_is_under_way() {
+    let writer = with(write(Mode::Strict, true), &[written(30, Outcome::Returned), clear(31)]);
+    for function in HELD {
+        let old = |start| read_of(function, start, version(0, 0));
+        let new = |start| read_of(function, start, version(1, WRITE));
+        let history = |reads: &[Event]| history(writer.clone(), reads.to_vec());
+        let within = history(&[old(25), old(33), old(1_400), new(1_500)]);
+        stale(&within, &[]);
+        let (_, statistics) = check(&within);
+        assert_eq!((statistics.held, statistics.lags.len()), (4, 2));
+        assert_eq!((statistics.lag(50).as_millis(), statistics.lag(99).as_millis()), (1, 1_368));
+        stale(&history(&[old(1_600), old(60_000)]), &[Reason::Heard; 2]);
+    }
+    stale(&history(writer, vec![old_item(33)]), &[Reason::Strict]);
+}
+
+#[test]
+fn in_a_silence_it_is_given_up_within_the_heartbeat_or_when_its_time_is_over() {
+    let writer = with(write(Mode::Plain, false), &[written(30, Outcome::Returned), clear(31)]);
+    for function in HELD {
+        let old = |start| read_of(function, start, version(0, 0));
+        let check = |silences, (start, end), local, expected: &[Reason]| {
+            let mut history = history(writer.clone(), vec![old(1_600), old(4_500), old(4_600)]);
+            let what = "Partition".to_owned();
+            history.faults =
+                vec![Happened { start: ms(start), end: ms(end), what, destructive: false, silences }];
+            history.local = ms(local);
+            stale(&history, expected);
+        };
+        let silenced = Silenced::Process(2);
+        check(silenced, (20, 5_000), 60_000, &[Reason::Heard]);
+        check(Silenced::Everybody, (20, 5_000), 60_000, &[Reason::Heard]);
+        check(silenced, (20, 5_000), 500, &[Reason::Heard; 2]);
+        // It is over, but not noticed yet; it is noticed; it began when the message had come long ago.
+        check(silenced, (1, 2), 60_000, &[Reason::Heard]);
+        check(silenced, (2_000, 5_000), 60_000, &[Reason::Heard; 3]);
+        check(Silenced::Process(1), (20, 5_000), 60_000, &[Reason::Heard; 3]);
+        check(Silenced::Nobody, (20, 5_000), 60_000, &[Reason::Heard; 3]);
+    }
+}
+
+#[test]
+fn what_lands_behind_the_invalidation_of_a_tag_or_a_pattern_binds_no_read_of_it() {
+    let check = |mode, landed, old: fn(Time) -> Event, expected: &[Reason]| {
+        let more = [leaving(25), written(26, Outcome::Returned), clear(27)];
+        stale(&history(with(write_until(mode, false, landed), &more), vec![old(500)]), expected);
+    };
+    for old in [old_card, old_page] {
+        for mode in [Mode::Plain, Mode::Through] {
+            check(mode, 20, old, &[Reason::Returned]);
+            check(mode, 300, old, &[]);
+        }
+        for mode in [Mode::Strict, Mode::Settling] {
+            check(mode, 300, old, &[Reason::Returned]);
+        }
+    }
+    check(Mode::Plain, 300, old_item, &[Reason::Returned]);
+}
+
 #[test]
 fn a_process_that_is_killed_leaves_its_fences_but_no_invalidation() {
     let check_killed = |mode, fenced, expected: &[Reason]| {
@@ -242,8 +344,10 @@ fn an_invalidation_binds_to_what_had_landed_before_it() {
     let writer = write(Mode::Plain, false);
     let reads = vec![old_item(25), old_item(32)];
     stale(&history(with(writer.clone(), &[invalidated(30, true)]), reads.clone()), &[Reason::Invalidated]);
-    let feeds = vec![old_feed(25), old_feed(32)];
-    stale(&history(with(writer.clone(), &[invalidated(30, true)]), feeds), &[Reason::Invalidated]);
+    for old in [old_feed, old_card, old_page, old_several] {
+        let reads = vec![old(25), old(32)];
+        stale(&history(with(writer.clone(), &[invalidated(30, true)]), reads), &[Reason::Invalidated]);
+    }
     stale(&history(with(writer.clone(), &[invalidated(30, false)]), reads.clone()), &[]);
     stale(&history(with(writer.clone(), &[invalidated(20, true)]), reads), &[]);
     // Only the item: nobody has touched the summary.
