@@ -60,6 +60,22 @@ fn a_hit_in_the_local_level_allocates_nothing_whatever_the_value_and_the_argumen
     assert_eq!(hit, 0);
 }
 
+#[cached(ttl = "STANDARD", key = "name:<id>")]
+async fn get_name(id: u64) -> String {
+    format!("the name of {id}")
+}
+
+#[test]
+fn a_hit_without_a_local_level_allocates_its_value_once() {
+    let runtime = runtime();
+    let cache = Cache::in_memory();
+    runtime.block_on(cache.scope(get_name(42)));
+    let hit = fewest(|| {
+        runtime.block_on(pin!(cache.scope(get_name(42))));
+    });
+    assert_eq!(hit, 1);
+}
+
 #[test]
 fn a_key_is_built_without_allocating() {
     let cache = Cache::in_memory();

@@ -7,6 +7,8 @@ use std::{
     marker::PhantomData,
 };
 
+use super::shape::shape_marker;
+
 /// What a batch can return: the values of some of its ids.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no result of a batch of `{K}`",
@@ -48,28 +50,7 @@ pub trait BatchShape: Copy + Send + Sync {
     fn close(self, ids: Vec<Self::Id>, values: Vec<Option<Self::Value>>) -> Self::Output;
 }
 
-macro_rules! marker {
-    ($($(#[$doc:meta])* $name:ident<$($parameter:ident),+>;)*) => {$(
-        $(#[$doc])*
-        pub struct $name<$($parameter),+>(PhantomData<fn() -> ($($parameter,)+)>);
-
-        impl<$($parameter),+> Copy for $name<$($parameter),+> {}
-
-        impl<$($parameter),+> Clone for $name<$($parameter),+> {
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
-
-        impl<$($parameter),+> fmt::Debug for $name<$($parameter),+> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        }
-    )*};
-}
-
-marker! {
+shape_marker! {
     /// `HashMap<K, V, H>`
     HashMapShape<K, V, H>;
     /// `BTreeMap<K, V>`

@@ -203,12 +203,12 @@ impl<'a> Probe<'a> {
         };
         let Place { key, hash, tags } = self.place;
         let found = judge::<V>(engine, site, key, reading);
-        let value = match &found {
-            Found::Value(value, held) if held.is_fresh() => Some(value.clone()),
-            Found::Negative(held) if held.is_fresh() => None,
-            _ => return found,
-        };
         if let (Some(ticket), Some((bytes, left))) = (self.ticket, fresh) {
+            let value = match &found {
+                Found::Value(value, held) if held.is_fresh() => Some(value.clone()),
+                Found::Negative(held) if held.is_fresh() => None,
+                _ => return found,
+            };
             let incoming = Incoming { key, hash, tags, value, bytes, left, owner: site.address() };
             engine.local.insert(ticket, incoming);
         }

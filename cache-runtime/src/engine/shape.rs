@@ -49,14 +49,10 @@ pub trait Shape: Copy + Send + Sync {
     fn failure(self, shared: &Shared) -> Option<Self::Output>;
 }
 
-macro_rules! marker {
+macro_rules! shape_marker {
     ($($(#[$doc:meta])* $name:ident<$($parameter:ident),+>;)*) => {$(
         $(#[$doc])*
         pub struct $name<$($parameter),+>(PhantomData<fn() -> ($($parameter,)+)>);
-
-        impl<$($parameter),+> $name<$($parameter),+> {
-            pub(crate) const NEW: Self = Self(PhantomData);
-        }
 
         impl<$($parameter),+> Copy for $name<$($parameter),+> {}
 
@@ -74,11 +70,21 @@ macro_rules! marker {
     )*};
 }
 
-marker! {
+pub(super) use shape_marker;
+
+shape_marker! {
     /// `T`
     Plain<T>;
     /// `Option<T>`
     Optional<T>;
+}
+
+impl<T> Plain<T> {
+    pub(crate) const NEW: Self = Self(PhantomData);
+}
+
+impl<T> Optional<T> {
+    pub(crate) const NEW: Self = Self(PhantomData);
 }
 
 /// How an error that can be cloned reaches every caller of a flight.

@@ -122,8 +122,8 @@ impl Plan {
             }
             // Nothing but answers that overtake each other, so that much is held, and what is on its way is outdated.
             1 => {
-                (processes, readers, jitter) = (3, 1, Duration::from_millis(2));
-                (load.keys, load.tasks, load.pause, load.held) = (3, 8, 0, 60);
+                (processes, readers, jitter) = (3, 1, Duration::from_millis(6));
+                (load.keys, load.tasks, load.pause, load.held) = (3, 12, 0, 60);
                 (load.writes, load.leaves) = (load.writes.clamp(20, 60), 5);
                 (load.ttl, load.local) = (60_000, load.local.max(2_000));
                 Vec::new()
@@ -141,6 +141,8 @@ impl Plan {
             4 => {
                 length = length * 7 / 4;
                 (processes, readers) = (3, 2);
+                // So few writes that what one of them leaves behind is there for long.
+                (load.writes, load.leaves) = (load.writes.min(20), 5);
                 (load.ttl, load.local) = (60_000, load.local.max(2_000));
                 let process = random.below(processes);
                 let begin = within(&mut random, length, 8, 16);

@@ -1,0 +1,137 @@
+//! What others load for a batch: first other processes, then other calls of this one.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+
+use super::{Run, State, load_timeout};
+use crate::{
+    ambient::{Deadline, Stopwatch},
+    domain::{entry::Millis, policy::Ttl},
+    engine::{
+        CacheValue,
+        collection::BatchShape,
+        load::{FIRST_POLL, NET, SLOWEST_POLL, Served},
+        lookup::Found,
+    },
+    flight::Landed,
+    metrics::Outcome,
+    store::Store as _,
+};
+
+impl<'a, S, T, C> Run<'a, S, T, C>
+where
+    S: BatchShape<Value: CacheValue>,
+    T: Fn(&S::Value) -> Ttl,
+    C: Fn(&S::Value) -> bool,
+{
+    /// Waits for what others load: first for other processes, as a flight that this batch leads keeps others waiting, then
+    /// for the flights of this one.
+    pub(super) async fn wait(&mut self) {
+        self.wait_elsewhere().await;
+        self.wait_for_flights().await;
+    }
+
+    async fn wait_elsewhere(&mut self) {
+        let (engine, items) = (self.engine, self.items);
+        let mut pending: Vec<usize> = self.all(|state| matches!(state, State::Elsewhere(..)));
+        if pending.is_empty() {
+            return;
+        }
+        let waiting = Stopwatch::start();
+        let waiter = engine.store.wakeups().register(pending.iter().map(|index| &items[*index].key));
+        let mut pause = FIRST_POLL;
+        loop {
+            let mut leaders = HashMap::new();
+            for &index in &pending {
+                if let State::Elsewhere(leader, token) =
+                    std::mem::replace(&mut self.states[index], State::Missing)
+                {
+                    leaders.insert(index, (leader.send_for(), leader, token));
+                }
+            }
+            let mut told = true;
+            let mut ends = Millis::MAX;
+            let now = engine.store.now();
+            for (index, found, seen) in self.read(&pending).await {
+                let Some((good_for, leader, token)) = leaders.remove(&index) else { continue };
+                match found {
+                    Found::Value(value, _) => {
+                        leader.land(good_for, || Some(Arc::new(Served::Value(value.clone()))));
+                        self.done(index, Some(value), Outcome::HitRemote);
+                    }
+                    Found::Negative(_) => {
+                        leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
+                        self.done(index, None, Outcome::HitRemote);
+                    }
+                    Found::Nothing(_) | Found::Leased | Found::Fenced => {
+                        if let Some(lease) = seen.lease.filter(|lease| lease.token == token) {
+                            told &= seen.told;
+                            ends = ends.min(lease.until.saturating_sub(now));
+                            self.states[index] = State::Elsewhere(leader, token);
+                        }
+                    }
+                }
+            }
+            pending = self.all(|state| matches!(state, State::Elsewhere(..)));
+            let left = load_timeout(engine, self.site).saturating_sub(waiting.elapsed());
+            if pending.is_empty() || left.is_zero() {
+                break;
+            }
+            let longest = match told {
+                true => NET.min(Duration::from_millis(ends.saturating_add(1))).max(FIRST_POLL),
+                false => pause,
+            };
+            Deadline::after(longest.min(left)).bound(waiter.woken()).await;
+            pause = (pause * 3 / 2).min(SLOWEST_POLL);
+        }
+        for index in pending {
+            // Nobody waits for a flight whose leader waits himself.
+            self.states[index] = State::Missing;
+        }
+    }
+
+    async fn wait_for_flights(&mut self) {
+        let engine = self.engine;
+        let timeout = load_timeout(engine, self.site);
+        let mut followers = Vec::new();
+        for index in self.all(|state| matches!(state, State::Following(_))) {
+            if let State::Following(follower) = std::mem::replace(&mut self.states[index], State::Missing) {
+                followers.push((index, follower));
+            }
+        }
+        let landings = followers.into_iter().map(|(index, follower)| async move {
+            let Some(waiting) = engine.flights.wait_for(&follower) else { return (index, None) };
+            let landed = Deadline::after(timeout).bound(follower.landed()).await;
+            drop(waiting);
+            (index, landed)
+        });
+        let mut again = Vec::new();
+        for (index, landed) in join_all(landings).await {
+            let shared = match landed {
+                Some(Landed::Shared(shared)) => shared,
+                // It takes too long, or waits for us.
+                None | Some(Landed::TimedOut) => continue,
+                Some(Landed::Failed | Landed::Nothing) => {
+                    again.push(index);
+                    continue;
+                }
+            };
+            match shared.downcast_ref::<Served<S::Value>>() {
+                Some(Served::Value(value)) => self.done(index, Some(value.clone()), Outcome::Coalesced),
+                Some(Served::Negative) => self.done(index, None, Outcome::Coalesced),
+                Some(Served::Failed(_)) => {}
+                // A function with another type shares the entry.
+                None => again.push(index),
+            }
+        }
+        // What they brought may be there, though not for those who came late.
+        for (index, found, _) in self.read(&again).await {
+            match found {
+                Found::Value(value, _) => self.done(index, Some(value), Outcome::HitRemote),
+                Found::Negative(_) => self.done(index, None, Outcome::HitRemote),
+                Found::Nothing(_) | Found::Leased | Found::Fenced => {}
+            }
+        }
+    }
+}
