@@ -39,6 +39,11 @@ async fn local_string(name: String) -> Arc<Film> {
     Arc::new(Film::of(name.len() as u64))
 }
 
+#[cached(ttl = "STANDARD", local = "1h", key = "local:tagged:<id>", skip = [studio], tags = ["studio:<studio>"])]
+async fn local_tagged(id: u64, studio: &str) -> Arc<Film> {
+    Arc::new(Film::of(id + studio.len() as u64))
+}
+
 fn main() {
     let names = ["key", "decode", "local_hit", "in_process_hit", "redis_hit", "by_hand"];
     let arguments = Arguments::of_process();
@@ -81,6 +86,8 @@ async fn measure() {
     row("local hit, `&str`, with a tag", on_redis.scope(count(hit)).await, 0.0);
     let hit = async || drop(local_string("ada lovelace".to_owned()).await);
     row("local hit, `String`", on_redis.scope(count(hit)).await, 1.0);
+    let hit = async || drop(local_tagged(42, "ufa").await);
+    row("local hit, a tag of what is not in the key", on_redis.scope(count(hit)).await, 0.0);
     let hit = async || drop(film(42).await);
     row("hit in process", in_process.scope(count(hit)).await, decoding);
     row("hit on Redis through `#[cached]`", on_redis.scope(count(hit)).await, decoding);

@@ -3,6 +3,7 @@
 mod arguments;
 mod clock;
 pub mod criterion_run;
+pub mod filled;
 pub mod film;
 mod machine;
 mod readme;
