@@ -3,10 +3,12 @@
 
 use std::{
     cell::Cell,
+    cmp::Reverse,
+    collections::BinaryHeap,
     hash::{BuildHasher as _, RandomState},
     sync::{
-        Arc, LazyLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -123,14 +125,43 @@ pub(crate) fn is_offline() -> bool {
     OFFLINE.get()
 }
 
-/// The number of this thread, counted from 0: threads with their own counters and lanes do not share cache lines.
+/// The number of this thread, counted from 0: no thread that lives has the same, and those of threads that have ended are
+/// given out again. Threads with their own counters and lanes do not share cache lines.
 #[inline]
 pub(crate) fn thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        static MINE: ThreadNumber = ThreadNumber::take();
     }
-    MINE.with(|mine| *mine)
+    // A thread that is ending has none any more.
+    MINE.try_with(|mine| mine.0).unwrap_or(MANY)
+}
+
+struct ThreadNumber(usize);
+
+/// More threads than anybody counts apart.
+const MANY: usize = 1 << 16;
+
+/// Numbers that were given back, the smallest on top, and the next one that nobody had.
+static NUMBERS: Mutex<(BinaryHeap<Reverse<usize>>, usize)> = Mutex::new((BinaryHeap::new(), 0));
+
+impl ThreadNumber {
+    fn take() -> Self {
+        let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (free, next) = &mut *numbers;
+        Self(free.pop().map_or_else(
+            || {
+                *next += 1;
+                *next - 1
+            },
+            |Reverse(number)| number,
+        ))
+    }
+}
+
+impl Drop for ThreadNumber {
+    fn drop(&mut self) {
+        NUMBERS.lock().unwrap_or_else(PoisonError::into_inner).0.push(Reverse(self.0));
+    }
 }
 
 /// A number that was never drawn before, in this process or in another.
@@ -158,4 +189,30 @@ pub(crate) fn random() -> f64 {
 
 pub(crate) fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_live_have_numbers_of_their_own_and_those_that_ended_give_theirs_back() {
+        let ended: Vec<usize> =
+            (0..500).map(|_| std::thread::spawn(thread).join().expect("it ends")).collect();
+        // Other tests have threads, too.
+        assert!(ended.iter().all(|number| *number < 400), "{ended:?}");
+        let together = std::sync::Barrier::new(20);
+        let mut numbers: Vec<usize> = std::thread::scope(|scope| {
+            let live = || {
+                let number = thread();
+                together.wait();
+                number
+            };
+            let threads: Vec<_> = (0..20).map(|_| scope.spawn(live)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 20);
+    }
 }

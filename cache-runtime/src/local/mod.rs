@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use papaya::{Equivalent, HashMap};
+use papaya::{Equivalent, Guard as _, HashMap};
 use smallvec::SmallVec;
 
 use crate::{
@@ -347,28 +347,33 @@ impl Level {
         if queue.epoch != epoch {
             return;
         }
-        let values = self.values.pin();
+        let guard = self.values.guard();
         queue.bytes += slot.bytes;
-        match values.insert(name.clone(), slot) {
+        match self.values.insert(name.clone(), slot, &guard) {
             Some(before) => queue.bytes -= before.bytes,
             None => queue.names.push_back(name),
         }
         // Second chance: who was of use since it was last looked at goes to the end. Nobody is looked at twice in one go.
-        let mut looked = 0;
+        let (mut looked, mut removed) = (0, false);
         let all = queue.names.len();
         while looked < SWEPT.min(all) || queue.bytes > bounds.capacity {
-            let Some(name) = queue.names.pop_front() else { return };
+            let Some(name) = queue.names.pop_front() else { break };
             looked += 1;
-            let Some(slot) = values.get(&name) else { continue };
+            let Some(slot) = self.values.get(&name, &guard) else { continue };
             let dead = bounds.now >= slot.until || !self.stands(slot);
             let evicted =
                 queue.bytes > bounds.capacity && (looked > all || !slot.used.swap(false, Ordering::Relaxed));
             if dead || evicted {
                 queue.bytes -= slot.bytes;
-                values.remove(&name);
+                self.values.remove(&name, &guard);
+                removed = true;
             } else {
                 queue.names.push_back(name);
             }
+        }
+        if removed {
+            // Else the memory of some values would be given back much later.
+            guard.flush();
         }
     }
 
@@ -376,15 +381,16 @@ impl Level {
     fn retain(&self, keep: impl Fn(&Name) -> bool) {
         let mut queue = self.lock();
         queue.epoch += 1;
-        let values = self.values.pin();
+        let guard = self.values.guard();
         let Queue { names, bytes, .. } = &mut *queue;
         names.retain(|name| {
             let keep = keep(name);
-            if !keep && let Some(slot) = values.remove(name) {
+            if !keep && let Some(slot) = self.values.remove(name, &guard) {
                 *bytes -= slot.bytes;
             }
             keep
         });
+        guard.flush();
     }
 
     fn mark(&self, name: &[u8]) -> Mark {

@@ -73,7 +73,7 @@ pub(crate) struct Labels {
 
 /// So many threads have counters of their own, which nobody else writes to: a locked instruction costs as much as half a
 /// look-up in the process. The others share one.
-const OWN: usize = 16;
+const OWN: usize = 31;
 
 /// As large as what cores hand to each other.
 #[derive(Debug, Default)]
