@@ -102,7 +102,7 @@ fn tags_at_once() {
         holds(Scene { cluster: true, extends: true, leases_end: true, ..scene });
     }
     let scene = Scene { leases_end: true, extends: true, evictions: 1, ..COLD };
-    holds(Scene { callers: &[BARE, BARE, BARE_ELSEWHERE], ..scene });
+    holds(Scene { callers: &[BARE, BARE, BARE_ELSEWHERE], leases_end: false, evictions: 0, ..scene });
     holds(Scene { changes: &[TAG_WRITE, FAR_TAG_WRITE], ..scene });
     holds(Scene { cluster: true, changes: &[TAG_WRITE, THROUGH], ..scene });
     holds(Scene { snapshot: true, callers: APART, ..scene });
