@@ -223,26 +223,13 @@ impl Cache {
 
     /// The entries of a key as it is written in a string target: under each version that a function gives it.
     pub(crate) fn target(engine: &Arc<Engine>, key: &str) -> Target {
-        let namespace = &engine.config.prefix;
-        let versions = registry::versions(key).into_iter().flat_map(registry::prefixes);
-        // What was stored by key has no version.
-        let versions = versions.chain([String::new()]);
-        let mut keys: Vec<Key> =
-            versions.map(|prefix| Key::raw(&format!("{namespace}{prefix}{key}"))).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        Target::keys(engine, keys)
+        let keys = registry::keys(&engine.config.prefix, key);
+        Target::keys(engine, keys.iter().map(|key| Key::raw(key)).collect())
     }
 
     /// The entries whose keys match, under each version that a function gives them.
     pub(crate) fn pattern_target(engine: &Arc<Engine>, pattern: &str) -> Target {
-        let namespace = &engine.config.prefix;
-        let versions = registry::pattern_versions(pattern).into_iter().flat_map(registry::prefixes);
-        let versions = versions.chain([String::new()]);
-        let mut patterns: Vec<String> =
-            versions.map(|prefix| format!("{namespace}{prefix}{pattern}")).collect();
-        patterns.sort_unstable();
-        patterns.dedup();
+        let patterns = registry::patterns(&engine.config.prefix, pattern);
         Target::patterns(engine, patterns.iter().map(|pattern| Pattern::new(pattern)).collect())
     }
 

@@ -290,8 +290,22 @@ fn push(literals: &mut [String], character: char) {
     }
 }
 
-/// The versions under which entries of a key may be stored: those of the functions whose template it matches.
-pub(crate) fn versions(key: &str) -> Vec<u32> {
+/// The keys under which entries of a key may be stored: as it is, and under the versions of the functions whose template it
+/// matches.
+pub(crate) fn keys(namespace: &str, key: &str) -> Vec<String> {
+    spelled(namespace, key, |template| template.matches(key))
+}
+
+/// The same for a pattern: the functions are those whose keys can begin as it does.
+pub(crate) fn patterns(namespace: &str, pattern: &str) -> Vec<String> {
+    let start = pattern.split('*').next().unwrap_or_default();
+    spelled(namespace, pattern, |Template(literals)| {
+        let literal = literals.first().map_or("", String::as_str);
+        literal.starts_with(start) || start.starts_with(literal)
+    })
+}
+
+fn spelled(namespace: &str, text: &str, meets: impl Fn(&Template) -> bool) -> Vec<String> {
     static VERSIONED: LazyLock<Vec<(Template, u32)>> = LazyLock::new(|| {
         let all = functions().into_iter().filter(|function| !function.template.is_empty());
         // Most binaries have no versions, and then nothing needs to be matched.
@@ -300,39 +314,19 @@ pub(crate) fn versions(key: &str) -> Vec<u32> {
         }
         all.map(|function| (Template::of(function.template), function.version)).collect()
     });
-    let mut versions: Vec<u32> =
-        VERSIONED.iter().filter(|(template, _)| template.matches(key)).map(|(_, version)| *version).collect();
-    if versions.is_empty() {
-        versions.push(0);
-    }
-    versions.sort_unstable();
-    versions.dedup();
-    versions
-}
-
-/// The versions under which entries may be stored whose keys match a pattern: those of the functions whose keys can begin
-/// as it does.
-pub(crate) fn pattern_versions(pattern: &str) -> Vec<u32> {
-    let start = pattern.split('*').next().unwrap_or_default();
-    let meets = |template: &str| {
-        let literal = Template::of(template).0.into_iter().next().unwrap_or_default();
-        literal.starts_with(start) || start.starts_with(&literal)
-    };
-    let functions = functions().into_iter().filter(|function| !function.template.is_empty());
-    let versions = functions.filter(|function| meets(function.template)).map(|function| function.version);
-    let mut versions: Vec<u32> = versions.collect();
-    if versions.is_empty() {
-        versions.push(0);
-    }
-    versions.sort_unstable();
-    versions.dedup();
-    versions
+    let versions = VERSIONED.iter().filter(|(template, _)| meets(template));
+    // What was stored by key has no version.
+    let prefixes = versions.flat_map(|(_, version)| prefixes(*version)).chain([String::new()]);
+    let mut spelled: Vec<String> = prefixes.map(|prefix| format!("{namespace}{prefix}{text}")).collect();
+    spelled.sort_unstable();
+    spelled.dedup();
+    spelled
 }
 
 /// The prefixes under which a write of version `n` invalidates: its own, and those of the version before.
 ///
 /// A function without a version counts as its first one, so 2 comes after `v1:` and after no prefix at all.
-pub(crate) fn prefixes(version: u32) -> Vec<String> {
+fn prefixes(version: u32) -> Vec<String> {
     let mut prefixes = vec![version_prefix(version)];
     match version {
         0 => {}

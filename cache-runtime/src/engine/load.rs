@@ -175,8 +175,7 @@ where
         if tags.is_empty() {
             return (acquire(&self.call.context(), key, token, seen, deadline).await, Vec::new());
         }
-        let needed = millis(self.call.load_timeout().saturating_add(engine.config.lease));
-        let versions = deadline.bound(engine.store.versions(tags, needed));
+        let versions = deadline.bound(engine.store.versions(tags, self.call.site.tags_needed(engine)));
         let (acquired, versions) =
             join(acquire(&self.call.context(), key, token, seen, deadline), versions).await;
         match versions.unwrap_or(Err(StoreError::Timeout)) {
@@ -308,40 +307,8 @@ where
         // Boxed, or each layer around it would hold a copy of its size.
         let output = self.run(&leader, Box::pin(beside(body, renewals))).await;
         let deadline = Deadline::after(engine.config.budget);
-        let good_for = match self.seal(&output, token, tags, time.elapsed()) {
-            Some(sealed) => {
-                let stored = leader.send_for();
-                let fresh_until = engine.store.now() + sealed.lifetime.fresh;
-                let prolonged = prolong(engine, &self.call.tags, sealed.lifetime.total, deadline);
-                match join(deadline.bound(engine.store.fill(key, token, &sealed)), prolonged).await.0 {
-                    Some(Ok(Stored::Yes)) => {
-                        lease.context = None;
-                        self.call.site.emitter.stored(self.call.site.labels(), sealed.body.as_bytes().len());
-                        engine.remember(key, fresh_until);
-                        // That it was stored proves nothing about its tags.
-                        if tags.is_empty() { stored } else { started }
-                    }
-                    // A write came between, or the answer did not: then the lease is given back, if it still stands.
-                    Some(Ok(Stored::Lost)) => {
-                        lease.context = None;
-                        started
-                    }
-                    Some(Err(error)) => {
-                        engine.failed(self.call.site, &error);
-                        started
-                    }
-                    None => started,
-                }
-            }
-            None => {
-                lease.context = None;
-                let released = deadline.bound(engine.store.release(key, token)).await;
-                if !matches!(released, Some(Ok(()))) {
-                    lease.context = Some(self.call.context());
-                }
-                started
-            }
-        };
+        let sealed = self.seal(&output, token, tags, time.elapsed());
+        let good_for = lease.end(&self.call.tags, sealed, (&leader, started), deadline).await;
         if !matches!(self.shape.view(&output), View::Failed) {
             leader.land(good_for, || self.share(&output));
             return Brought::Output(output);
@@ -534,6 +501,49 @@ const RELEASES: [Duration; 6] = [
 ];
 /// So many leases are given back at once with more than one attempt.
 const MOST_RELEASES: usize = 256;
+
+impl Leased<'_> {
+    /// FILL, or RELEASE where nothing is to be stored; which piece of evidence the value is then. Where there was no answer,
+    /// or a write came between, it is as old as the `started` load. What was not acknowledged is given back when this is
+    /// dropped.
+    pub(super) async fn end(
+        &mut self,
+        tags: &[Key],
+        sealed: Option<codec::Sealed>,
+        (leader, started): (&Leader, u32),
+        deadline: Deadline,
+    ) -> u32 {
+        let (key, token) = (self.key, self.token);
+        let Some(Context { engine, site }) = &self.context else { return started };
+        let Some(sealed) = sealed else {
+            if matches!(deadline.bound(engine.store.release(key, token)).await, Some(Ok(()))) {
+                self.context = None;
+            }
+            return started;
+        };
+        let stored = leader.send_for();
+        let fresh_until = engine.store.now() + sealed.lifetime.fresh;
+        let prolonged = prolong(engine, tags, sealed.lifetime.total, deadline);
+        match join(deadline.bound(engine.store.fill(key, token, &sealed)), prolonged).await.0 {
+            Some(Ok(Stored::Yes)) => {
+                site.emitter.stored(site.labels(), sealed.body.as_bytes().len());
+                engine.remember(key, fresh_until);
+                self.context = None;
+                // That it was stored proves nothing about its tags.
+                if tags.is_empty() { stored } else { started }
+            }
+            Some(Ok(Stored::Lost)) => {
+                self.context = None;
+                started
+            }
+            Some(Err(error)) => {
+                engine.failed(site, &error);
+                started
+            }
+            None => started,
+        }
+    }
+}
 
 impl Drop for Leased<'_> {
     fn drop(&mut self) {

@@ -38,10 +38,7 @@ impl Call {
     /// The same call, of an entry with these tags.
     #[must_use]
     pub fn tagged(mut self, tags: Vec<KeyWriter>) -> Self {
-        let mut tags: Vec<Key> = tags.into_iter().map(KeyWriter::finish).collect();
-        tags.sort_unstable();
-        tags.dedup();
-        self.tags = tags.into();
+        self.tags = finished(tags);
         self
     }
 
@@ -64,7 +61,7 @@ impl Call {
 
     /// How long others wait for a load.
     pub(super) fn load_timeout(&self) -> Duration {
-        self.site.config.load_timeout.unwrap_or(self.engine.config.load_timeout)
+        self.site.load_timeout(&self.engine)
     }
 
     /// READ, and what its answer is worth. A fresh value goes into the local level, where there is one.
@@ -74,6 +71,14 @@ impl Call {
         let reading = engine.store.read(probe.look()).await?;
         Ok(probe.judge(engine, site, reading))
     }
+}
+
+/// Tags as entries keep them: sorted, each once.
+pub(super) fn finished(tags: Vec<KeyWriter>) -> Box<[Key]> {
+    let mut tags: Vec<Key> = tags.into_iter().map(KeyWriter::finish).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags.into()
 }
 
 /// What the local level holds, before anything else is done for a call.
@@ -152,6 +157,17 @@ pub(crate) struct Held {
     pub(crate) leased: bool,
 }
 
+impl<V> Found<V> {
+    /// The value, or the knowledge that there is none; itself where nothing is known.
+    pub(super) fn known(self) -> Result<Option<V>, Self> {
+        match self {
+            Self::Value(value, _) => Ok(Some(value)),
+            Self::Negative(_) => Ok(None),
+            other => Err(other),
+        }
+    }
+}
+
 impl Held {
     fn is_fresh(&self) -> bool {
         matches!(self.usable, Usable::Fresh | Usable::Early)
@@ -174,10 +190,7 @@ impl<'a> Probe<'a> {
     ) -> Result<Self, StoreError> {
         let Place { key, tags, .. } = place;
         // The ticket first: an invalidation that fails from now on voids it, one that has failed is seen below.
-        let ticket = site.local_ttl(engine).and_then(|_| {
-            engine.tell_local_hits(site);
-            engine.local_ticket(key, tags)
-        });
+        let ticket = site.local_ttl(engine).and_then(|_| engine.local_ticket(key, tags));
         if engine.recovery.covers(key, tags) {
             invalidate::resume(engine);
             return Err(StoreError::Covered);

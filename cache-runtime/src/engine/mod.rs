@@ -142,10 +142,11 @@ impl Engine {
         site.emitter.request(site.labels(), outcome);
     }
 
-    /// Hits in the process: a recorder of metrics would cost several times as much as one, so it is told later, by calls of
-    /// the same function that go on to the store.
-    fn tell_local_hits(&self, site: &Site) {
-        let hits = self.stats(site).untold();
+    /// A look-up in the store took so long. The recorder of metrics is told of hits in the process here, too: to tell it of
+    /// each would cost several times as much as the hit.
+    fn looked_up(&self, site: &Site, time: Duration) {
+        site.emitter.lookup(site.labels(), time);
+        let hits = if site.local_ttl(self).is_some() { self.stats(site).untold() } else { 0 };
         if hits > 0 {
             site.emitter.requests(site.labels(), Outcome::HitLocal, hits);
         }

@@ -67,7 +67,7 @@ where
             None => {
                 let time = Stopwatch::start();
                 let found = call.find::<S::Value>().await;
-                site.emitter.lookup(site.labels(), time.elapsed());
+                engine.looked_up(site, time.elapsed());
                 let (seen, stale, fenced) = match judge(&call, shape, found) {
                     Looked::Served(output) => return output,
                     Looked::Old(output, id) => {

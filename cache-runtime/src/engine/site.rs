@@ -145,6 +145,16 @@ impl Site {
         }
     }
 
+    /// How long others wait for a load.
+    pub(super) fn load_timeout(&self, engine: &Engine) -> Duration {
+        self.config.load_timeout.unwrap_or(engine.config.load_timeout)
+    }
+
+    /// How long the versions of tags are needed by a load that begins now.
+    pub(super) fn tags_needed(&self, engine: &Engine) -> Millis {
+        millis(self.load_timeout(engine).saturating_add(engine.config.lease))
+    }
+
     /// What tells functions apart.
     pub(crate) fn address(&'static self) -> usize {
         std::ptr::from_ref(self).addr()

@@ -140,7 +140,6 @@ impl Lanes {
         };
         // Blocking commands take connections of their own out of the pool; lanes are beside it, since a checkout per
         // command costs two thirds of the throughput.
-        let spare = connector.clone();
         let pool = Pool::builder()
             .max_size(u32::try_from(config.lanes).unwrap_or(u32::MAX).max(1))
             .connection_timeout(CONNECT)
@@ -148,16 +147,9 @@ impl Lanes {
             // Either would start a task, and a cache can be built where no runtime is.
             .max_lifetime(None)
             .idle_timeout(None)
-            .build_unchecked(connector);
+            .build_unchecked(connector.clone());
         let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new(listener.cloned()))).collect();
-        Ok(Self {
-            config,
-            pool,
-            connector: spare,
-            lanes,
-            offset: Arc::default(),
-            supervisors: Mutex::default(),
-        })
+        Ok(Self { config, pool, connector, lanes, offset: Arc::default(), supervisors: Mutex::default() })
     }
 
     /// Sends the command that `make` returns for the server's start. Fails at once while no lane is up.

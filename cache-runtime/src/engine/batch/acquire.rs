@@ -1,12 +1,10 @@
 //! The look-up of a batch, and the leases of what it has not found.
 
-use std::sync::Arc;
-
 use futures_util::future::{join, join_all};
 
-use super::{AT_ONCE, Item, Run, State, load_timeout};
+use super::{AT_ONCE, Item, Run, State};
 use crate::{
-    ambient::{self, Deadline, millis},
+    ambient::{self, Deadline},
     codec::envelope::Body,
     domain::{
         entry::{Acquired, Seen, Token},
@@ -17,7 +15,7 @@ use crate::{
         CacheValue,
         collection::BatchShape,
         invalidate,
-        load::{Leased, Served, acquire},
+        load::{Leased, acquire},
         lookup::{Found, judge_value},
     },
     error::StoreError,
@@ -53,18 +51,13 @@ where
             }
         }
         for (index, found, _) in self.read(&wanted).await {
-            let (seen, fenced) = match found {
-                Found::Value(value, _) => {
-                    self.done(index, Some(value), Outcome::HitRemote);
+            let (seen, fenced) = match found.known() {
+                Ok(value) => {
+                    self.done(index, value, Outcome::HitRemote);
                     continue;
                 }
-                Found::Negative(_) => {
-                    self.done(index, None, Outcome::HitRemote);
-                    continue;
-                }
-                Found::Nothing(seen) => (seen, false),
-                Found::Leased => (Seen::Nothing, false),
-                Found::Fenced => (Seen::Nothing, true),
+                Err(Found::Nothing(seen)) => (seen, false),
+                Err(other) => (Seen::Nothing, matches!(other, Found::Fenced)),
             };
             self.states[index] = match engine.flights.lead_or_follow(&items[index].key, false) {
                 Role::Follow(follower) => State::Following(follower),
@@ -121,8 +114,7 @@ where
         let mut tags: Vec<&'a Key> = indices.iter().flat_map(|index| &self.items[*index].tags).collect();
         tags.sort_unstable();
         tags.dedup();
-        let load_timeout = load_timeout(self.engine, self.site);
-        let needed = millis(load_timeout.saturating_add(self.engine.config.lease));
+        let needed = self.site.tags_needed(self.engine);
         let mut known = Vec::with_capacity(tags.len());
         for chunk in tags.chunks(AT_ONCE) {
             let names: Vec<Key> = chunk.iter().map(|tag| (*tag).clone()).collect();
@@ -162,19 +154,10 @@ where
                     Some(versions) => judge_value::<S::Value>(engine, site, key, &value, versions),
                     None => Found::Nothing(Seen::Drop(value.id)),
                 };
-                match found {
-                    Found::Value(value, _) => {
-                        leader.land(good_for, || Some(Arc::new(Served::Value(value.clone()))));
-                        self.done(index, Some(value), Outcome::HitRemote);
-                        return;
-                    }
-                    Found::Negative(_) => {
-                        leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
-                        self.done(index, None, Outcome::HitRemote);
-                        return;
-                    }
-                    Found::Nothing(seen) if !last => State::Led(leader, seen),
-                    Found::Nothing(_) | Found::Leased | Found::Fenced => unstored(leader, "unreadable"),
+                match found.known() {
+                    Ok(value) => return self.found(index, leader, good_for, value),
+                    Err(Found::Nothing(seen)) if !last => State::Led(leader, seen),
+                    Err(_) => unstored(leader, "unreadable"),
                 }
             }
             (Err(error), _) => {

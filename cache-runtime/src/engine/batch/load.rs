@@ -1,25 +1,21 @@
 //! The body of a batch, and what becomes of its values.
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{pin::pin, sync::atomic::Ordering, time::Duration};
 
 use futures_util::future::{join, join_all};
 
-use super::{AT_ONCE, Failed, Item, Run, State, load_timeout};
+use super::{AT_ONCE, Failed, Run, State, land};
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
     codec::Sealed,
     domain::{
-        entry::{Millis, Stored, Token},
+        entry::{Millis, Token},
         policy::Ttl,
     },
     engine::{
         CacheValue, Engine,
         collection::{BatchShape, Opened},
-        load::{Leased, Served, beside, prolong, seal},
+        load::{Leased, beside, seal},
     },
     flight::{self, Leader},
     metrics::Outcome,
@@ -60,7 +56,7 @@ where
             mine.iter().map(|index| self.leader(*index).map_or(0, Leader::send_for)).collect();
         let leases: Vec<Leased<'_>> = mine.iter().filter_map(|index| self.lease(*index)).collect();
         let time = Stopwatch::start();
-        let timeout = load_timeout(engine, site);
+        let timeout = site.load_timeout(engine);
         let leaders = mine.iter().filter_map(|index| self.leader(*index));
         let patience = async {
             ambient::sleep(timeout).await;
@@ -178,39 +174,12 @@ where
         out: bool,
     ) -> (usize, Option<S::Value>, bool) {
         let Fill { index, leader, started, value, mut lease, sealed } = fill;
-        let (engine, site) = (self.engine, self.site);
-        let Item { key, tags, .. } = &self.items[index];
-        let mut good_for = started;
-        let mut answered = false;
-        if !out {
-            answered = match sealed {
-                Some(sealed) => {
-                    let sent = leader.send_for();
-                    let fresh_until = engine.store.now() + sealed.lifetime.fresh;
-                    let prolonged = prolong(engine, tags, sealed.lifetime.total, deadline);
-                    let stored = deadline.bound(engine.store.fill(key, lease.token, &sealed));
-                    match join(stored, prolonged).await.0 {
-                        Some(Ok(Stored::Yes)) => {
-                            site.emitter.stored(site.labels(), sealed.body.as_bytes().len());
-                            engine.remember(key, fresh_until);
-                            // That it was stored proves nothing about its tags.
-                            good_for = if tags.is_empty() { sent } else { started };
-                            true
-                        }
-                        Some(Ok(Stored::Lost)) => true,
-                        Some(Err(error)) => {
-                            engine.failed(site, &error);
-                            false
-                        }
-                        None => false,
-                    }
-                }
-                None => matches!(deadline.bound(engine.store.release(key, lease.token)).await, Some(Ok(()))),
-            };
-        }
-        if answered {
-            lease.context = None;
-        }
+        let good_for = match out {
+            true => started,
+            false => lease.end(&self.items[index].tags, sealed, (&leader, started), deadline).await,
+        };
+        // What was acknowledged is not given back.
+        let answered = lease.context.is_none();
         land(leader, good_for, value.as_ref());
         (index, value, answered)
     }
@@ -233,15 +202,6 @@ where
             }
         }
     }
-}
-
-fn land<V: CacheValue>(leader: Leader, good_for: u32, value: Option<&V>) {
-    leader.land(good_for, || {
-        Some(Arc::new(match value {
-            Some(value) => Served::Value(value.clone()),
-            None => Served::Negative,
-        }))
-    });
 }
 
 /// Renews leases every third of their time, as long as others wait for the load.

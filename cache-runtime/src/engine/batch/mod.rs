@@ -7,12 +7,13 @@ mod acquire;
 mod load;
 mod wait;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     CacheValue, Context, Engine, EngineRef, Rules, Site,
     collection::BatchShape,
-    lookup::{Found, Place, Probe},
+    load::Served,
+    lookup::{Found, Place, Probe, finished},
 };
 use crate::{
     ambient::Stopwatch,
@@ -37,8 +38,7 @@ struct Item {
     key: Key,
     /// Of the arguments in the key.
     hash: u64,
-    /// Sorted, each once.
-    tags: Vec<Key>,
+    tags: Box<[Key]>,
 }
 
 impl Item {
@@ -137,10 +137,7 @@ where
                 let writer = key(id);
                 let hash = writer.hash();
                 *known.entry(writer.finish()).or_insert_with_key(|key| {
-                    let mut tags: Vec<Key> = tags(id).into_iter().map(KeyWriter::finish).collect();
-                    tags.sort_unstable();
-                    tags.dedup();
-                    items.push(Item { key: key.clone(), hash, tags });
+                    items.push(Item { key: key.clone(), hash, tags: finished(tags(id)) });
                     unique.push(shape.copy(id));
                     items.len() - 1
                 })
@@ -206,6 +203,12 @@ where
         self.states[index] = State::Done(value);
     }
 
+    /// A flight that this batch leads has found its value.
+    fn found(&mut self, index: usize, leader: Leader, good_for: u32, value: Option<S::Value>) {
+        land(leader, good_for, value.as_ref());
+        self.done(index, value, Outcome::HitRemote);
+    }
+
     /// Reads some entries; who leases each, and whether its changes will be told. What cannot be read is loaded, unstored.
     async fn read(&mut self, wanted: &[usize]) -> Vec<(usize, Found<S::Value>, Beside)> {
         let (engine, site, items) = (self.engine, self.site, self.items);
@@ -222,7 +225,7 @@ where
         let looks: Vec<Look<'_>> = probes.iter().map(|(_, probe)| probe.look()).collect();
         let time = Stopwatch::start();
         let readings = engine.store.read_many(&looks).await;
-        site.emitter.lookup(site.labels(), time.elapsed());
+        engine.looked_up(site, time.elapsed());
         match readings {
             Ok(readings) => probes
                 .into_iter()
@@ -261,6 +264,11 @@ struct Beside {
     told: bool,
 }
 
-fn load_timeout(engine: &Engine, site: &Site) -> Duration {
-    site.config.load_timeout.unwrap_or(engine.config.load_timeout)
+fn land<V: CacheValue>(leader: Leader, good_for: u32, value: Option<&V>) {
+    leader.land(good_for, || {
+        Some(Arc::new(match value {
+            Some(value) => Served::Value(value.clone()),
+            None => Served::Negative,
+        }))
+    });
 }

@@ -1,10 +1,10 @@
 //! What others load for a batch: first other processes, then other calls of this one.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{Run, State, load_timeout};
+use super::{Run, State};
 use crate::{
     ambient::{Deadline, Stopwatch},
     domain::{entry::Millis, policy::Ttl},
@@ -12,7 +12,6 @@ use crate::{
         CacheValue,
         collection::BatchShape,
         load::{FIRST_POLL, NET, SLOWEST_POLL, Served},
-        lookup::Found,
     },
     flight::Landed,
     metrics::Outcome,
@@ -55,26 +54,16 @@ where
             let now = engine.store.now();
             for (index, found, seen) in self.read(&pending).await {
                 let Some((good_for, leader, token)) = leaders.remove(&index) else { continue };
-                match found {
-                    Found::Value(value, _) => {
-                        leader.land(good_for, || Some(Arc::new(Served::Value(value.clone()))));
-                        self.done(index, Some(value), Outcome::HitRemote);
-                    }
-                    Found::Negative(_) => {
-                        leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
-                        self.done(index, None, Outcome::HitRemote);
-                    }
-                    Found::Nothing(_) | Found::Leased | Found::Fenced => {
-                        if let Some(lease) = seen.lease.filter(|lease| lease.token == token) {
-                            told &= seen.told;
-                            ends = ends.min(lease.until.saturating_sub(now));
-                            self.states[index] = State::Elsewhere(leader, token);
-                        }
-                    }
+                if let Ok(value) = found.known() {
+                    self.found(index, leader, good_for, value);
+                } else if let Some(lease) = seen.lease.filter(|lease| lease.token == token) {
+                    told &= seen.told;
+                    ends = ends.min(lease.until.saturating_sub(now));
+                    self.states[index] = State::Elsewhere(leader, token);
                 }
             }
             pending = self.all(|state| matches!(state, State::Elsewhere(..)));
-            let left = load_timeout(engine, self.site).saturating_sub(waiting.elapsed());
+            let left = self.site.load_timeout(engine).saturating_sub(waiting.elapsed());
             if pending.is_empty() || left.is_zero() {
                 break;
             }
@@ -93,7 +82,7 @@ where
 
     async fn wait_for_flights(&mut self) {
         let engine = self.engine;
-        let timeout = load_timeout(engine, self.site);
+        let timeout = self.site.load_timeout(engine);
         let mut followers = Vec::new();
         for index in self.all(|state| matches!(state, State::Following(_))) {
             if let State::Following(follower) = std::mem::replace(&mut self.states[index], State::Missing) {
@@ -127,10 +116,8 @@ where
         }
         // What they brought may be there, though not for those who came late.
         for (index, found, _) in self.read(&again).await {
-            match found {
-                Found::Value(value, _) => self.done(index, Some(value), Outcome::HitRemote),
-                Found::Negative(_) => self.done(index, None, Outcome::HitRemote),
-                Found::Nothing(_) | Found::Leased | Found::Fenced => {}
+            if let Ok(value) = found.known() {
+                self.done(index, value, Outcome::HitRemote);
             }
         }
     }
