@@ -244,7 +244,7 @@ async fn announce(engine: &Engine, subjects: &[Subject]) -> Result<(), StoreErro
 async fn invalidate(engine: &Engine, key: &Key, repeat: Repeat) -> Result<(), StoreError> {
     match repeat {
         Repeat::Entry(0) => engine.store.invalidate(key).await,
-        Repeat::Entry(hold) => engine.store.hold(key, ambient::token(), hold).await,
+        Repeat::Entry(hold) => engine.store.hold(key, Token::NONE, hold).await,
         Repeat::Tag => engine.store.invalidate_tag(key).await,
     }
 }
