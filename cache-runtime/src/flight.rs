@@ -1,13 +1,16 @@
-//! Single-flight: callers of one key in one process share one load, and nobody gets evidence older than his call.
+//! Single-flight: callers of one key in one process share one load, and no caller gets evidence older than its call.
 //!
-//! A flight belongs to one key. Its leader looks, loads and stores; the others wait. The leader says when he is about
-//! to send for a piece of evidence (a `GET`, an ACQUIRE, the start of the load, a FILL): whoever had joined by then
-//! may take what comes of it, whoever joined later starts over (rule 3 of the protocol). A leader that goes away
-//! without a result sends everybody to start over, and the first of them leads the next flight.
+//! A flight belongs to one key. Its leader looks, loads and stores; the others wait. The leader says when it is about
+//! to send for a piece of evidence (a `GET`, an ACQUIRE, the start of the load, a FILL): a caller that had joined by then
+//! may take what comes of it, one that joined later starts over (rule 3 of the protocol). A leader that goes away
+//! without a result sends all its followers to start over, and the first of them leads the next flight.
+//!
+//! Flights that one load lands together (a batch) are one node of the graph in which a caller looks whether a flight waits,
+//! directly or through others, for a load that the caller itself runs: without that, neither would ever end.
 
 use std::{
     any::Any,
-    collections::HashMap,
+    collections::{HashMap, HashSet, hash_map::Entry},
     hash::{BuildHasher as _, RandomState},
     pin::pin,
 };
@@ -30,7 +33,7 @@ pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 pub(crate) struct Flights {
     shards: [Mutex<HashMap<Key, Arc<Flight>>>; 16],
     hasher: RandomState,
-    /// How many there are: most of the time none, and then nobody takes a lock.
+    /// How many there are: most of the time none, and then no lock is taken.
     flying: AtomicUsize,
 }
 
@@ -38,8 +41,10 @@ pub(crate) struct Flights {
 struct Flight {
     state: Mutex<State>,
     landed: Notify,
-    /// The flights that the task which leads this one is waiting for.
-    waits_for: Mutex<Vec<Arc<Self>>>,
+    /// The flight that stands for the load which lands this one, where that lands others, too.
+    group: Option<Arc<Self>>,
+    /// The loads that the load of this flight waits for, each with the number of its waits.
+    waits_for: Mutex<HashMap<usize, (Arc<Self>, usize)>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,16 +52,16 @@ struct State {
     /// How many pieces of evidence have been sent for.
     sent: u32,
     followers: usize,
-    /// What this flight brings is not stored: who comes now looks himself before he joins.
+    /// What this flight brings is not stored: a caller looks itself before it joins.
     unstored: bool,
     outcome: Option<Outcome>,
 }
 
 #[derive(Clone, Debug)]
 enum Outcome {
-    /// For who joined when at most `good_for` pieces of evidence had been sent for.
+    /// Valid for followers that joined before piece `good_for` of the evidence was sent for.
     Value { shared: Shared, good_for: u32 },
-    /// It has failed, and there is nothing of it that others may have.
+    /// It has failed, and its failure cannot be handed on.
     Failed,
     /// It takes longer than others wait.
     TimedOut,
@@ -64,7 +69,7 @@ enum Outcome {
     Gone,
 }
 
-/// How a flight ended for who waited.
+/// How a flight ended for a follower.
 #[derive(Clone, Debug)]
 pub(crate) enum Landed {
     /// With a result.
@@ -83,14 +88,18 @@ pub(crate) enum Role {
     Follow(Follower),
 }
 
-/// The caller who looks and loads. Dropped without [`Leader::land`], the others start over.
-pub(crate) struct Leader {
+/// A caller that looks and loads. Dropped without [`Leader::land`], its followers start over.
+pub(crate) struct Leader(FlightRef);
+
+/// The flight of a leader, in the hands of what watches over its load.
+#[derive(Clone, Debug)]
+pub(crate) struct FlightRef {
     flights: Arc<Flights>,
     key: Key,
     flight: Arc<Flight>,
 }
 
-/// A caller who waits for the leader.
+/// A caller that waits for the leader.
 pub(crate) struct Follower {
     flight: Arc<Flight>,
     joined: u32,
@@ -113,40 +122,79 @@ impl Flights {
         (!unstored).then(|| Follower::join(flight, again))
     }
 
-    /// Joins the flight of a key, or starts it.
-    pub(crate) fn lead_or_follow(self: &Arc<Self>, key: &Key, again: bool) -> Role {
+    /// Joins the flight of a key, or starts it. `group`: a flight that will be landed by
+    /// the same load.
+    pub(crate) fn lead_or_follow(
+        self: &Arc<Self>,
+        key: &Key,
+        again: bool,
+        group: Option<&FlightRef>,
+    ) -> Role {
         let mut shard = self.shard(key);
         if let Some(flight) = shard.get(key) {
             return Role::Follow(Follower::join(Arc::clone(flight), again));
         }
-        let flight = Arc::<Flight>::default();
+        Role::Lead(self.start(&mut shard, key, group, false))
+    }
+
+    /// The same for a caller that can use nothing of the store: it joins a flight only where that uses nothing of it either.
+    /// Beside a flight that does it leads one of its own, which no other caller joins.
+    pub(crate) fn lead_or_follow_unstored(
+        self: &Arc<Self>,
+        key: &Key,
+        again: bool,
+        group: Option<&FlightRef>,
+    ) -> Role {
+        let mut shard = self.shard(key);
+        match shard.get(key) {
+            Some(flight) if lock(&flight.state).unstored => {
+                Role::Follow(Follower::join(Arc::clone(flight), again))
+            }
+            Some(_) => Role::Lead(self.lead_alone(key)),
+            None => Role::Lead(self.start(&mut shard, key, group, true)),
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        shard: &mut HashMap<Key, Arc<Flight>>,
+        key: &Key,
+        group: Option<&FlightRef>,
+        unstored: bool,
+    ) -> Leader {
+        let flight = Arc::new(Flight {
+            state: Mutex::new(State { unstored, ..State::default() }),
+            group: group.map(|first| Arc::clone(first.flight.load())),
+            ..Flight::default()
+        });
         shard.insert(key.clone(), Arc::clone(&flight));
         self.flying.fetch_add(1, Ordering::Release);
-        Role::Lead(Leader { flights: Arc::clone(self), key: key.clone(), flight })
+        Leader(FlightRef { flights: Arc::clone(self), key: key.clone(), flight })
     }
 
-    /// Leads a flight that nobody can join: nobody waits for a refresh.
+    /// Leads a flight that no other caller can join, such as a refresh, for which none waits.
     pub(crate) fn lead_alone(self: &Arc<Self>, key: &Key) -> Leader {
-        Leader { flights: Arc::clone(self), key: key.clone(), flight: Arc::default() }
+        Leader(FlightRef { flights: Arc::clone(self), key: key.clone(), flight: Arc::default() })
     }
 
-    /// Announces that this task waits for a flight. `None`: the flight, directly or through others, waits for one that
-    /// this task leads, so that nobody would ever land.
-    pub(crate) fn wait_for(&self, follower: &Follower) -> Option<Waiting> {
-        let led = led_here();
-        if led.is_empty() {
-            return Some(Waiting { led, flight: None });
+    /// Announces that this task waits for a flight. `None`: its load, directly or through others, waits for one that
+    /// this task runs, so that neither would ever end.
+    pub(crate) fn wait_for(follower: &Follower) -> Option<Waiting> {
+        let running = loads_here();
+        let load = Arc::clone(follower.flight.load());
+        if running.is_empty() {
+            return Some(Waiting { running, load });
         }
-        // One for all caches: a task may lead flights of several.
+        // One for all caches: a task may run loads of several.
         static WAITING: Mutex<()> = Mutex::new(());
         let _alone = lock(&WAITING);
-        if led.iter().any(|led| waits_for(&follower.flight, led)) {
+        if reaches(&load, &running) {
             return None;
         }
-        for led in &led {
-            lock(&led.waits_for).push(Arc::clone(&follower.flight));
+        for run in &running {
+            lock(&run.waits_for).entry(address(&load)).or_insert_with(|| (Arc::clone(&load), 0)).1 += 1;
         }
-        Some(Waiting { led, flight: Some(Arc::clone(&follower.flight)) })
+        Some(Waiting { running, load })
     }
 
     /// How many flights are under way.
@@ -160,23 +208,21 @@ impl Flights {
     }
 }
 
-impl Leader {
-    /// Call before a piece of evidence is sent for. The answer is what [`Leader::land`] takes as `good_for`.
-    pub(crate) fn send_for(&self) -> u32 {
-        let mut state = lock(&self.flight.state);
-        let before = state.sent;
-        state.sent += 1;
-        before
+impl Flight {
+    /// The flight that stands for the load of this one.
+    fn load<'a>(self: &'a Arc<Self>) -> &'a Arc<Self> {
+        self.group.as_ref().unwrap_or(self)
     }
 
-    /// What this flight brings will not be stored. Who comes from now on looks himself before he joins: what keeps it
-    /// from being stored may be over by then.
-    pub(crate) fn unstored(&self) {
-        lock(&self.flight.state).unstored = true;
+    fn end(&self, outcome: Outcome) {
+        lock(&self.state).outcome.get_or_insert(outcome);
+        self.landed.notify_waiters();
     }
+}
 
-    /// Lets nobody else join: who comes now could not take the result, and need not wait for it.
-    pub(crate) fn close(&self) {
+impl FlightRef {
+    /// Lets no other caller join.
+    fn close(&self) {
         let mut shard = self.flights.shard(&self.key);
         if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
             shard.remove(&self.key);
@@ -184,43 +230,89 @@ impl Leader {
         }
     }
 
-    /// Ends the flight. `share` makes a copy for the others, and is asked only where there are some.
+    /// The load takes longer than others wait: they go on without it, and the next caller leads another flight.
+    pub(crate) fn time_out(&self) {
+        self.close();
+        self.flight.end(Outcome::TimedOut);
+    }
+
+    /// The leader does not go on: its followers start over, and the first of them leads the next flight.
+    pub(crate) fn give_up(&self) {
+        self.close();
+        self.flight.end(Outcome::Gone);
+    }
+}
+
+impl Leader {
+    /// The flight, for what watches over its load.
+    pub(crate) fn flight(&self) -> FlightRef {
+        self.0.clone()
+    }
+
+    /// Call before a piece of evidence is sent for. The answer is what [`Leader::land`] takes as `good_for`.
+    pub(crate) fn send_for(&self) -> u32 {
+        let mut state = lock(&self.0.flight.state);
+        let before = state.sent;
+        state.sent += 1;
+        before
+    }
+
+    /// What this flight brings will not be stored. A caller that comes from now on looks itself before it joins: what keeps
+    /// it from being stored may be over by then.
+    pub(crate) fn unstored(&self) {
+        lock(&self.0.flight.state).unstored = true;
+    }
+
+    /// Lets no other caller join: one that comes now could not take the result, and need not wait for it.
+    pub(crate) fn close(&self) {
+        self.0.close();
+    }
+
+    /// Ends the flight. `share` makes a copy for the followers, and is asked only where there are some.
     pub(crate) fn land(self, good_for: u32, share: impl FnOnce() -> Option<Shared>) {
         self.close();
-        if lock(&self.flight.state).followers == 0 {
+        if lock(&self.0.flight.state).followers == 0 {
             return;
         }
         let outcome = share().map_or(Outcome::Failed, |shared| Outcome::Value { shared, good_for });
-        lock(&self.flight.state).outcome.get_or_insert(outcome);
-    }
-
-    /// The load takes longer than others wait: they go on without it, and who comes from now on leads another flight.
-    pub(crate) fn time_out(&self) {
-        self.close();
-        lock(&self.flight.state).outcome.get_or_insert(Outcome::TimedOut);
-        self.flight.landed.notify_waiters();
+        lock(&self.0.flight.state).outcome.get_or_insert(outcome);
     }
 }
 
-/// Whether the leader of `flight` waits, directly or through others, for `other`.
-fn waits_for(flight: &Arc<Flight>, other: &Arc<Flight>) -> bool {
-    Arc::ptr_eq(flight, other) || lock(&flight.waits_for).iter().any(|next| waits_for(next, other))
+/// Whether a load waits, directly or through others, for one of those.
+fn reaches(load: &Arc<Flight>, those: &[Arc<Flight>]) -> bool {
+    let mut seen = HashSet::new();
+    let mut next = vec![Arc::clone(load)];
+    while let Some(load) = next.pop() {
+        if those.iter().any(|one| Arc::ptr_eq(one, &load)) {
+            return true;
+        }
+        if seen.insert(address(&load)) {
+            next.extend(lock(&load.waits_for).values().map(|(load, _)| Arc::clone(load)));
+        }
+    }
+    false
 }
 
-/// A wait of somebody who leads; over when dropped.
+fn address(load: &Arc<Flight>) -> usize {
+    Arc::as_ptr(load).addr()
+}
+
+/// A wait of a task that runs loads; over when dropped.
 #[must_use = "the wait is over when it is dropped"]
 pub(crate) struct Waiting {
-    led: Vec<Arc<Flight>>,
-    flight: Option<Arc<Flight>>,
+    running: Vec<Arc<Flight>>,
+    load: Arc<Flight>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(flight) = &self.flight else { return };
-        for led in &self.led {
-            let mut waits_for = lock(&led.waits_for);
-            if let Some(at) = waits_for.iter().position(|next| Arc::ptr_eq(next, flight)) {
-                waits_for.swap_remove(at);
+        for run in &self.running {
+            if let Entry::Occupied(mut waits) = lock(&run.waits_for).entry(address(&self.load)) {
+                waits.get_mut().1 -= 1;
+                if waits.get().1 == 0 {
+                    waits.remove();
+                }
             }
         }
     }
@@ -229,9 +321,7 @@ impl Drop for Waiting {
 impl Drop for Leader {
     fn drop(&mut self) {
         self.close();
-        let outcome = if std::thread::panicking() { Outcome::Failed } else { Outcome::Gone };
-        lock(&self.flight.state).outcome.get_or_insert(outcome);
-        self.flight.landed.notify_waiters();
+        self.0.flight.end(if std::thread::panicking() { Outcome::Failed } else { Outcome::Gone });
     }
 }
 
@@ -276,7 +366,7 @@ impl Drop for Follower {
 }
 
 tokio::task_local! {
-    /// The keys whose load this task is running, innermost first.
+    /// The loads that this task is running, innermost first.
     static LEADING: Arc<Led>;
 }
 
@@ -284,8 +374,10 @@ tokio::task_local! {
 struct Led {
     /// Which cache: another one may use the same key.
     cache: usize,
-    /// One, or those of a batch, sorted by key.
-    flights: SmallVec<[(Key, Arc<Flight>); 1]>,
+    /// One, or those of a batch, sorted.
+    keys: SmallVec<[Key; 1]>,
+    /// The flight that stands for the load.
+    load: Option<Arc<Flight>>,
     outer: Option<Arc<Self>>,
 }
 
@@ -294,18 +386,18 @@ pub(crate) fn leads(flights: &Flights, key: &Key) -> bool {
     let cache = std::ptr::from_ref(flights).addr();
     let leads = LEADING.try_with(|led| {
         std::iter::successors(Some(led), |led| led.outer.as_ref())
-            .any(|led| led.cache == cache && led.flights.binary_search_by(|(led, _)| led.cmp(key)).is_ok())
+            .any(|led| led.cache == cache && led.keys.binary_search(key).is_ok())
     });
     leads.unwrap_or(false)
 }
 
-/// The flights that this task leads.
-fn led_here() -> Vec<Arc<Flight>> {
-    let led = LEADING.try_with(|led| {
+/// The loads that this task runs.
+fn loads_here() -> Vec<Arc<Flight>> {
+    let loads = LEADING.try_with(|led| {
         let chain = std::iter::successors(Some(led), |led| led.outer.as_ref());
-        chain.flat_map(|led| led.flights.iter().map(|(_, flight)| Arc::clone(flight))).collect()
+        chain.filter_map(|led| led.load.clone()).collect()
     });
-    led.unwrap_or_default()
+    loads.unwrap_or_default()
 }
 
 impl Leader {
@@ -315,20 +407,22 @@ impl Leader {
     }
 }
 
-/// Runs the load of some flights of one cache.
+/// Runs the load of some flights of one cache, which are of one group.
 pub(crate) async fn leading<'a, F: Future>(
     leaders: impl IntoIterator<Item = &'a Leader>,
     load: F,
 ) -> F::Output {
     let mut cache = 0;
-    let mut flights = SmallVec::new();
-    for leader in leaders {
-        cache = Arc::as_ptr(&leader.flights).addr();
-        flights.push((leader.key.clone(), Arc::clone(&leader.flight)));
+    let mut keys = SmallVec::new();
+    let mut stands = None;
+    for Leader(led) in leaders {
+        cache = Arc::as_ptr(&led.flights).addr();
+        keys.push(led.key.clone());
+        stands.get_or_insert_with(|| Arc::clone(led.flight.load()));
     }
-    flights.sort_unstable_by(|(one, _): &(Key, _), (other, _)| one.cmp(other));
+    keys.sort_unstable();
     let outer = LEADING.try_with(Arc::clone).ok();
-    LEADING.scope(Arc::new(Led { cache, flights, outer }), load).await
+    LEADING.scope(Arc::new(Led { cache, keys, load: stands, outer }), load).await
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -347,7 +441,7 @@ mod tests {
     }
 
     fn lead(flights: &Arc<Flights>, key: &Key) -> Leader {
-        match flights.lead_or_follow(key, false) {
+        match flights.lead_or_follow(key, false, None) {
             Role::Lead(leader) => leader,
             Role::Follow(_) => panic!("somebody leads already"),
         }
@@ -420,9 +514,10 @@ mod tests {
         };
         assert!(matches!(ended(|leader| leader.land(1, || None)), Landed::Failed));
         assert!(matches!(ended(drop), Landed::Nothing));
-        assert!(matches!(ended(|leader| leader.time_out()), Landed::TimedOut));
+        assert!(matches!(ended(|leader| leader.flight().time_out()), Landed::TimedOut));
+        assert!(matches!(ended(|leader| leader.flight().give_up()), Landed::Nothing));
         let late = ended(|leader| {
-            leader.time_out();
+            leader.flight().time_out();
             leader.land(1, || Some(Arc::new(7_u32)));
         });
         assert!(matches!(late, Landed::TimedOut), "{late:?}");
@@ -434,7 +529,9 @@ mod tests {
         let leader = lead(&flights, &key("a"));
         leader.unstored();
         assert!(flights.follow(&key("a"), false).is_none());
-        let Role::Follow(follower) = flights.lead_or_follow(&key("a"), false) else { panic!("led twice") };
+        let Role::Follow(follower) = flights.lead_or_follow(&key("a"), false, None) else {
+            panic!("led twice")
+        };
         let good_for = leader.send_for();
         leader.land(good_for, || Some(Arc::new(7_u32)));
         assert_eq!(value(follower), Some(7));

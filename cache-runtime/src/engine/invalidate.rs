@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::Engine;
+use super::{Engine, keeper::Held};
 use crate::{
     ambient::{self, Deadline, millis},
     codec::Sealed,
@@ -66,6 +66,11 @@ pub(super) struct Fence {
 impl Fence {
     pub(super) fn new(engine: &Arc<Engine>, key: Key) -> Self {
         Self { engine: Arc::clone(engine), key, token: ambient::token(), stands: false }
+    }
+
+    /// What is renewed while the writer's body runs.
+    pub(super) fn held(&self) -> Held {
+        Held { engine: Arc::clone(&self.engine), key: self.key.clone(), token: self.token }
     }
 
     pub(super) fn is_of(&self, engine: &Arc<Engine>, key: &Key) -> bool {

@@ -1,17 +1,22 @@
 //! The protocol: the only place where store, flights, recovery and metrics meet.
 //!
 //! `read` joins flights, `lookup` looks, `load` runs the body under a lease,
-//! `coherence` hears what others change, `detach` lets a load go on without its caller, `write` runs it under a fence or none,
+//! `coherence` hears what others change, `drive` polls a load and lets it go on without its caller, `keeper` watches over what is
+//! under way, `lease` and `fill` begin and end the right to store, `write` runs it under a fence or none,
 //! `invalidate` makes keys unusable and repeats what was not acknowledged, `tasks` go on when the caller goes away.
 
 mod batch;
 mod coherence;
 mod collection;
-mod detach;
+mod drive;
+mod fill;
 mod history;
 mod invalidate;
+mod keeper;
+mod lease;
 mod load;
 mod lookup;
+mod poll;
 mod read;
 mod shape;
 mod site;
@@ -28,9 +33,9 @@ use std::{
 pub use self::{
     batch::Batch,
     collection::{BatchResult, BatchShape, Opened, UnfitShape},
-    detach::{Attached, Detached},
     invalidate::{Invalidated, Target},
     lookup::Call,
+    read::{Attached, Detached},
     shape::{CacheValue, Fallible, FallibleOptional, Optional, Plain, Shape, View},
     site::{LocalTtl, Rules, Site, SiteConfig},
     write::Write,
@@ -39,7 +44,7 @@ pub(crate) use self::{
     coherence::Told,
     lookup::{Found, local},
 };
-use self::{history::History, tasks::Tasks};
+use self::{history::History, keeper::Keeper, tasks::Tasks};
 use crate::{
     ambient,
     domain::{
@@ -88,6 +93,7 @@ pub(crate) struct Engine {
     pub(crate) refreshes: Refreshes,
     /// What goes on without a caller: steps after writes, refreshes, leases that are given back.
     tasks: Tasks,
+    keeper: Keeper,
     /// Leases that are being given back.
     releases: AtomicUsize,
     /// Tells the reasons of misses apart.
@@ -115,6 +121,7 @@ impl Engine {
             recovery: Recovery::default(),
             refreshes: Refreshes::default(),
             tasks: Tasks::default(),
+            keeper: Keeper::default(),
             releases: AtomicUsize::new(0),
             history: History::default(),
         }

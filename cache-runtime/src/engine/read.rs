@@ -1,7 +1,13 @@
 //! A call of a function that reads: look up, else join or lead a flight.
 
+use std::{sync::Arc, time::Duration};
+
+use tracing::Instrument as _;
+
 use super::{
     CacheValue,
+    drive::{Movable, Pinned},
+    keeper::Watch,
     load::{Load, Served},
     lookup::{Call, Found},
     shape::Shape,
@@ -14,15 +20,94 @@ use crate::{
         policy::{Ttl, Usable},
     },
     error::StoreError,
-    flight::{self, Landed, Leader, Role, Shared},
+    flight::{self, Flights, Landed, Leader, Role, Shared},
     metrics::Outcome,
     resilience::refresh::Refreshing,
     store::Store as _,
 };
 
+/// A load that ends with its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Attached;
+
+/// A load that goes on without its caller, and can be made again in the background.
+#[derive(Clone, Copy, Debug)]
+pub struct Detached;
+
+impl Attached {
+    /// Calls a function that reads.
+    ///
+    /// # Cancel safety
+    /// A caller that goes away while it leads a load gives its lease back; the others start over. So they do when the caller
+    /// does not poll the load for half a second although it could go on.
+    ///
+    /// # Consistency
+    /// A call that begins after a write has returned does not get the older value.
+    pub fn read<S, T, C, B, F>(
+        self,
+        call: Call,
+        shape: S,
+        rules: Rules<T, C>,
+        body: B,
+    ) -> impl Future<Output = S::Output>
+    where
+        S: Shape<Value: CacheValue>,
+        B: FnOnce() -> F,
+        F: Future<Output = S::Output>,
+        T: Fn(&S::Value) -> Ttl,
+        C: Fn(&S::Value) -> bool,
+    {
+        let lead = |load: Load<S, T, C>, leader, stale, body| {
+            let run = Arc::clone(load.watch.run());
+            Pinned::new(load.lead(leader, stale, body), &run)
+        };
+        read(call, shape, rules, body, lead, None::<fn(Load<S, T, C>, F, Refreshing)>)
+    }
+}
+
+impl Detached {
+    /// Calls a function that reads.
+    ///
+    /// # Cancel safety
+    /// A load goes on when its caller goes away, with its lease and its flight: the others get what it brings. So it does when
+    /// the caller does not poll it for a tenth of a second although it could go on.
+    ///
+    /// # Consistency
+    /// A call that begins after a write has returned does not get the older value.
+    pub fn read<S, T, C, B, F>(
+        self,
+        call: Call,
+        shape: S,
+        rules: Rules<T, C>,
+        body: B,
+    ) -> impl Future<Output = S::Output>
+    where
+        S: Shape<Value: CacheValue, Output: Send> + 'static,
+        B: FnOnce() -> F,
+        F: Future<Output = S::Output> + Send + 'static,
+        T: Fn(&S::Value) -> Ttl + Send + Sync + 'static,
+        C: Fn(&S::Value) -> bool + Send + Sync + 'static,
+    {
+        let lead = |load: Load<S, T, C>, leader, stale, body| {
+            let (run, at_most) = (Arc::clone(load.watch.run()), load.call.load_timeout());
+            Movable::new(load.lead(leader, stale, body), &run, at_most)
+        };
+        let refresh = |load: Load<S, T, C>, body, refreshing| {
+            let tasks = load.call.engine.tasks.clone();
+            let task = async move {
+                // After that its lease is not renewed, and it could store nothing.
+                let at_most = Deadline::after(load.call.load_timeout());
+                at_most.bound(load.refresh(body, refreshing)).await;
+            };
+            tasks.detach(task.in_current_span());
+        };
+        read(call, shape, rules, body, lead, Some(refresh))
+    }
+}
+
 /// Calls a cached function that reads. `body` makes its future; it is asked at most once, and only where the result is
-/// needed. `lead` runs a load for a caller who waits for it; `refresh`, where that is possible, one in the background.
-pub(super) async fn read<S, T, C, B, F, L, W, R>(
+/// needed. `lead` runs a load for a caller that waits for it; `refresh`, where that is possible, one in the background.
+async fn read<S, T, C, B, F, L, W, R>(
     call: Call,
     shape: S,
     rules: Rules<T, C>,
@@ -50,69 +135,108 @@ where
         without("recursion");
         return body().await;
     }
-    if engine.recovery.covers(key, tags) {
-        super::invalidate::resume(engine);
-        without("recovery");
-        return body().await;
-    }
-    if let Some(hit) = call.local_by_tags(shape) {
-        return hit;
-    }
-    let mut failures = 0;
     let mut again = false;
-    // Each round ends with a result, or because a flight had none for us.
+    let mut patience = None;
+    // Each round ends with a result, or because a flight had none for this call.
     loop {
-        let follower = match engine.flights.follow(key, again) {
+        // What others have found may be what an invalidation that waits in this process is to take away.
+        let covered = engine.recovery.covers(key, tags);
+        if !covered && let Some(hit) = call.local_by_tags(shape) {
+            return hit;
+        }
+        let follower = match if covered { None } else { engine.flights.follow(key, again) } {
             Some(follower) => follower,
             None => {
                 let time = Stopwatch::start();
                 let found = call.find::<S::Value>().await;
                 engine.looked_up(site, time.elapsed());
-                let (seen, stale, fenced) = match judge(&call, shape, found) {
+                let (seen, stale, unstored) = match judge(&call, shape, found) {
                     Looked::Served(output) => return output,
                     Looked::Old(output, id) => {
                         if let Some(refresh) = refresh
                             && let Some(refreshing) = engine.refreshes.begin(key, engine.store.now())
                         {
                             let deadline = Deadline::after(engine.config.budget);
-                            let (seen, has_stale, fenced) = (Seen::Keep(id), false, false);
-                            let load = Load { call, shape, rules, seen, deadline, has_stale, fenced };
+                            let patience = Deadline::after(call.load_timeout());
+                            let watch = Watch::new(engine);
+                            let (seen, unstored, has_stale) = (Seen::Keep(id), None, true);
+                            let load = Load {
+                                call,
+                                shape,
+                                rules,
+                                seen,
+                                deadline,
+                                patience,
+                                has_stale,
+                                unstored,
+                                watch,
+                            };
                             refresh(load, body(), refreshing);
                         }
                         return output;
                     }
-                    Looked::Unusable { seen, stale, fenced } => (seen, stale, fenced),
-                    Looked::Failed(reason) => {
-                        without(reason);
+                    Looked::Unusable { seen, stale, fenced } => (seen, stale, fenced.then_some("fenced")),
+                    Looked::Failed("off") => {
+                        without("off");
                         return body().await;
                     }
+                    Looked::Failed(reason) => (Seen::Nothing, None, Some(reason)),
                 };
-                match engine.flights.lead_or_follow(key, again) {
+                let role = match unstored {
+                    None | Some("fenced") => engine.flights.lead_or_follow(key, again, None),
+                    Some(_) => engine.flights.lead_or_follow_unstored(key, again, None),
+                };
+                match role {
                     Role::Follow(follower) => follower,
                     Role::Lead(leader) => {
                         let deadline = Deadline::of(time, engine.config.budget);
-                        let has_stale = stale.is_some();
-                        let load = Load { call, shape, rules, seen, deadline, has_stale, fenced };
+                        let patience = patience.unwrap_or_else(|| Deadline::after(call.load_timeout()));
+                        let (has_stale, watch) = (stale.is_some(), Watch::new(engine));
+                        let load =
+                            Load { call, shape, rules, seen, deadline, patience, has_stale, unstored, watch };
                         return lead(load, leader, stale, body()).await;
                     }
                 }
             }
         };
-        let Some(waiting) = engine.flights.wait_for(&follower) else {
+        let Some(waiting) = Flights::wait_for(&follower) else {
             without("recursion");
             return body().await;
         };
-        let landed = Deadline::after(call.load_timeout()).bound(follower.landed()).await;
+        let patience = *patience.get_or_insert_with(|| Deadline::after(call.load_timeout()));
+        let landed = patience.bound(follower.landed()).await;
         drop(waiting);
         match landed.unwrap_or(Landed::TimedOut) {
-            Landed::Shared(shared) => {
-                if let Some(output) = take(shape, &shared) {
+            Landed::Shared(shared) => match take(shape, &shared) {
+                Some(Taken::Value(output)) => {
                     engine.count(site, Outcome::Coalesced);
                     return output;
                 }
-                failures += 1;
+                Some(Taken::Failure(output)) => {
+                    // The function that has led the flight may serve nothing past its end.
+                    if site.config.stale_if_error > Duration::ZERO
+                        && let Some(output) = held(&call, shape).await
+                    {
+                        engine.refreshes.failed(key, engine.store.now());
+                        engine.count(site, Outcome::Stale);
+                        return output;
+                    }
+                    engine.count(site, Outcome::Coalesced);
+                    return output;
+                }
+                None => {
+                    without("flights_failed");
+                    return body().await;
+                }
+            },
+            // An error that cannot be handed on: every follower gets one of its own, all at once instead of one after
+            // another.
+            Landed::Failed => {
+                if again || site.config.staleness().kept() == 0 {
+                    without("flights_failed");
+                    return body().await;
+                }
             }
-            Landed::Failed => failures += 1,
             Landed::Nothing => {}
             Landed::TimedOut => {
                 // An old value is better than one more load beside one that hangs.
@@ -126,13 +250,8 @@ where
                 return body().await;
             }
         }
-        // The next flight is younger than this call. When two have failed everybody gets an error of his own, all at once
-        // instead of one after another.
+        // The next flight is younger than this call.
         again = true;
-        if failures > 1 {
-            without("flights_failed");
-            return body().await;
-        }
     }
 }
 
@@ -140,7 +259,7 @@ where
 enum Looked<O> {
     /// There it is.
     Served(O),
-    /// There it is, and it is time for somebody to load the next one in place of this.
+    /// There it is, and it is time to load the next one in place of this.
     Old(O, Token),
     /// It has to be loaded.
     Unusable {
@@ -198,10 +317,16 @@ async fn held<S: Shape<Value: CacheValue>>(call: &Call, shape: S) -> Option<S::O
     }
 }
 
-fn take<S: Shape<Value: CacheValue>>(shape: S, shared: &Shared) -> Option<S::Output> {
+/// What a flight has handed on.
+enum Taken<O> {
+    Value(O),
+    Failure(O),
+}
+
+fn take<S: Shape<Value: CacheValue>>(shape: S, shared: &Shared) -> Option<Taken<S::Output>> {
     match shared.downcast_ref::<Served<S::Value>>()? {
-        Served::Value(value) => Some(shape.hit(value.clone())),
-        Served::Negative => shape.negative(),
-        Served::Failed(error) => shape.failure(error),
+        Served::Value(value) => Some(Taken::Value(shape.hit(value.clone()))),
+        Served::Negative => shape.negative().map(Taken::Value),
+        Served::Failed(error) => shape.failure(error).map(Taken::Failure),
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
 
 use crate::ambient::home;
 
@@ -43,7 +44,18 @@ impl Tasks {
         }
     }
 
-    /// Runs such work and waits for it: work that waits for the store keeps to a deadline of its own.
+    /// Runs the load of a function for which no caller waits: where its callers run, since it may need what is there.
+    pub(crate) fn detach(&self, load: impl Future<Output = ()> + Send + 'static) {
+        let counted = self.count();
+        if let Some(runtime) = Handle::try_current().ok().or_else(home::handle) {
+            runtime.spawn(async move {
+                let _counted = counted;
+                load.await;
+            });
+        }
+    }
+
+    /// Runs work that no caller can cancel, and waits for it: work that waits for the store keeps to a deadline of its own.
     ///
     /// # Cancel safety
     /// The work goes on.

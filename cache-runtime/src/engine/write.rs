@@ -6,8 +6,9 @@ use futures_util::future::{join, join_all};
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
+    fill::{prolong, seal},
     invalidate::{End, Fence, Target, end},
-    load::{beside, prolong, renewals, seal},
+    keeper::{Held, Watch},
 };
 use crate::{
     ambient::{Deadline, Stopwatch, millis},
@@ -99,16 +100,14 @@ impl Write {
     /// Runs the body; the fence is renewed meanwhile.
     pub async fn run<B: Future>(&mut self, body: B) -> B::Output {
         self.begun = true;
-        let fences: Vec<&Fence> = self.own.iter().chain(&self.fences).filter(|fence| fence.stands).collect();
-        if fences.is_empty() {
+        let standing = self.own.iter().chain(&self.fences).filter(|fence| fence.stands);
+        let standing: Vec<Held> = standing.map(Fence::held).collect();
+        if standing.is_empty() {
             return body.await;
         }
-        let renewals =
-            join_all(fences.into_iter().map(|fence| renewals(&fence.engine, &fence.key, fence.token, None)));
-        beside(body, async {
-            renewals.await;
-        })
-        .await
+        let watch = Watch::new(&self.engine);
+        watch.holds(standing);
+        body.await
     }
 
     /// Ends the write: the argument is stored where there is one, `late` targets join the others.

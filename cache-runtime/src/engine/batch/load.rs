@@ -1,25 +1,22 @@
 //! The body of a batch, and what becomes of its values.
 
-use std::{pin::pin, sync::atomic::Ordering, time::Duration};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 
 use super::{AT_ONCE, Failed, Run, State, land};
 use crate::{
-    ambient::{self, Deadline, Stopwatch, millis},
+    ambient::{Deadline, Stopwatch},
     codec::Sealed,
-    domain::{
-        entry::{Millis, Token},
-        policy::Ttl,
-    },
+    domain::{entry::Token, policy::Ttl},
     engine::{
-        CacheValue, Engine,
+        CacheValue,
         collection::{BatchShape, Opened},
-        load::{Leased, beside, seal},
+        fill::seal,
+        lease::Leased,
     },
     flight::{self, Leader},
     metrics::Outcome,
-    store::Store as _,
 };
 
 /// A value on its way into the store.
@@ -54,22 +51,19 @@ where
         let ids: Vec<S::Id> = copies();
         let started: Vec<u32> =
             mine.iter().map(|index| self.leader(*index).map_or(0, Leader::send_for)).collect();
-        let leases: Vec<Leased<'_>> = mine.iter().filter_map(|index| self.lease(*index)).collect();
+        self.watch.holds(mine.iter().filter_map(|index| match &self.states[*index] {
+            State::Leased(_, lease, _) => Some(lease.held()),
+            _ => None,
+        }));
         let time = Stopwatch::start();
-        let timeout = site.load_timeout(engine);
+        self.watch.begins(site.load_timeout(engine));
         let leaders = mine.iter().filter_map(|index| self.leader(*index));
-        let patience = async {
-            ambient::sleep(timeout).await;
-            mine.iter().filter_map(|index| self.leader(*index)).for_each(Leader::time_out);
-        };
-        let kept = async {
-            join(patience, renewals(engine, &leases, timeout)).await;
-        };
-        let output = flight::leading(leaders, beside(pin!(body(copies())), kept)).await;
+        let output = flight::leading(leaders, body(copies())).await;
+        self.watch.ends();
         site.emitter.load(site.labels(), time.elapsed());
         let failure = match self.shape.open(output, &ids) {
             Opened::Values(values) => {
-                self.store(mine, started, leases, values, time.elapsed()).await;
+                self.store(mine, started, values, time.elapsed()).await;
                 return Ok(());
             }
             Opened::Failed(failure) => Some(failure),
@@ -83,14 +77,19 @@ where
         };
         engine.stats(site).loads_failed.fetch_add(1, Ordering::Relaxed);
         site.emitter.load_failure(site.labels());
-        self.release(leases).await;
+        let mut leases = Vec::new();
         for index in mine {
-            let state = std::mem::replace(&mut self.states[index], State::Missing);
-            if let State::Leased(leader, ..) | State::Unstored(Some(leader), _) = state {
-                // Who waits for one of them runs a load of his own, or joins that of another.
-                leader.land(u32::MAX, || None);
+            match std::mem::replace(&mut self.states[index], State::Missing) {
+                // Followers of one of them run a load of their own, or join that of another.
+                State::Leased(leader, lease, _) => {
+                    leader.land(u32::MAX, || None);
+                    leases.push(lease);
+                }
+                State::Unstored(Some(leader), _) => leader.land(u32::MAX, || None),
+                _ => {}
             }
         }
+        self.release(leases).await;
         Err(Failed(failure))
     }
 
@@ -101,34 +100,22 @@ where
         }
     }
 
-    fn lease(&self, index: usize) -> Option<Leased<'a>> {
-        match &self.states[index] {
-            State::Leased(_, token, _) => {
-                Some(Leased { context: Some(self.context()), key: &self.items[index].key, token: *token })
-            }
-            _ => None,
-        }
-    }
-
     /// Stores what was loaded under leases, and lands the flights.
     async fn store(
         &mut self,
         mine: Vec<usize>,
         started: Vec<u32>,
-        leases: Vec<Leased<'a>>,
         values: Vec<Option<S::Value>>,
         load: Duration,
     ) {
         let (engine, site) = (self.engine, self.site);
-        let mut leases = leases.into_iter();
         let mut fills = Vec::new();
         let mut rest = Vec::new();
         for ((index, started), value) in mine.into_iter().zip(started).zip(values) {
             match std::mem::replace(&mut self.states[index], State::Open) {
-                State::Leased(leader, token, miss) => {
-                    let lease = leases.next().unwrap_or_else(|| unreachable!("each has a lease"));
+                State::Leased(leader, lease, miss) => {
                     engine.count(site, Outcome::Miss(miss));
-                    let sealed = self.seal(index, value.as_ref(), token, load);
+                    let sealed = self.seal(index, value.as_ref(), lease.token, load);
                     fills.push(Fill { index, leader, started, value, lease, sealed });
                     continue;
                 }
@@ -140,10 +127,10 @@ where
             }
             rest.push((index, value));
         }
+        let deadline = Deadline::after(engine.config.budget);
         let mut out = false;
         let mut fills = fills.into_iter().peekable();
         while fills.peek().is_some() {
-            let deadline = Deadline::after(engine.config.budget);
             let chunk: Vec<Fill<'_, S::Value>> = fills.by_ref().take(AT_ONCE).collect();
             let filled = join_all(chunk.into_iter().map(|fill| self.fill(fill, deadline, out))).await;
             for (index, value, answered) in filled {
@@ -173,46 +160,25 @@ where
         deadline: Deadline,
         out: bool,
     ) -> (usize, Option<S::Value>, bool) {
-        let Fill { index, leader, started, value, mut lease, sealed } = fill;
-        let good_for = match out {
-            true => started,
+        let Fill { index, leader, started, value, lease, sealed } = fill;
+        let (good_for, answered) = match out {
+            true => (started, false),
             false => lease.end(&self.items[index].tags, sealed, (&leader, started), deadline).await,
         };
-        // What was acknowledged is not given back.
-        let answered = lease.context.is_none();
         land(leader, good_for, value.as_ref());
         (index, value, answered)
     }
 
+    /// Gives leases back, in chunks. Where one chunk has no answer, the others are given back in the background.
     async fn release(&self, leases: Vec<Leased<'_>>) {
+        let deadline = Deadline::after(self.engine.config.budget);
         let mut leases = leases.into_iter().peekable();
         while leases.peek().is_some() {
-            let deadline = Deadline::after(self.engine.config.budget);
             let chunk: Vec<Leased<'_>> = leases.by_ref().take(AT_ONCE).collect();
-            let released = chunk.into_iter().map(|mut lease| async move {
-                let released = deadline.bound(self.engine.store.release(lease.key, lease.token)).await;
-                if matches!(released, Some(Ok(()))) {
-                    lease.context = None;
-                }
-                lease.context.is_none()
-            });
+            let released = chunk.into_iter().map(|lease| lease.give_back(deadline));
             if join_all(released).await.contains(&false) {
-                // The others are given back in the background.
                 return;
             }
-        }
-    }
-}
-
-/// Renews leases every third of their time, as long as others wait for the load.
-async fn renewals(engine: &Engine, leases: &[Leased<'_>], at_most: Duration) {
-    let running = Stopwatch::start();
-    let lease: Millis = millis(engine.config.lease);
-    while running.elapsed() < at_most && !leases.is_empty() {
-        ambient::sleep(engine.config.lease / 3).await;
-        for chunk in leases.chunks(AT_ONCE) {
-            // One that does not stand any more will not be filled either.
-            join_all(chunk.iter().map(|held| engine.store.renew(held.key, held.token, lease))).await;
         }
     }
 }

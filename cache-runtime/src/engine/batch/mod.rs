@@ -9,14 +9,19 @@ mod wait;
 
 use std::{collections::HashMap, sync::Arc};
 
+use futures_util::future::join_all;
+
 use super::{
     CacheValue, Context, Engine, EngineRef, Rules, Site,
     collection::BatchShape,
+    drive::Pinned,
+    keeper::Watch,
+    lease::Leased,
     load::Served,
     lookup::{Found, Place, Probe, finished},
 };
 use crate::{
-    ambient::Stopwatch,
+    ambient::{Deadline, Stopwatch},
     domain::{
         entry::{Lease, Seen, Token},
         key::{Key, KeyWriter},
@@ -24,13 +29,18 @@ use crate::{
         verdict::Miss,
     },
     error::StoreError,
-    flight::{Follower, Leader},
+    flight::{FlightRef, Follower, Leader, Role},
     metrics::Outcome,
-    store::{Look, Store as _},
+    store::{Look, Reading, Store as _},
 };
 
-/// So many steps are sent at once. A batch of many thousand ids is not one long queue in front of everybody else.
+/// Maximum number of steps that are sent at once: a batch of many thousand ids is not one long queue in front of other calls.
 const AT_ONCE: usize = 128;
+/// Number of keys that one look-up asks for, and number of look-ups that are under way at once.
+const LOOKED_UP_AT_ONCE: usize = 512;
+const LOOK_UPS: usize = 4;
+/// Number of ids after which other tasks of the thread get a turn.
+const TURN: usize = 256;
 
 /// One id.
 #[derive(Debug)]
@@ -48,15 +58,15 @@ impl Item {
 }
 
 /// What became of one id so far.
-enum State<V> {
-    /// Nobody has looked yet.
+enum State<'a, V> {
+    /// It was not looked for yet.
     Open,
     /// A result, or the knowledge that there is none.
     Done(Option<V>),
     /// This batch leads its flight, and is about to ask for the lease.
     Led(Leader, Seen),
     /// It has the lease.
-    Leased(Leader, Token, Miss),
+    Leased(Leader, Leased<'a>, Miss),
     /// It loads it without storing it, for this reason.
     Unstored(Option<Leader>, &'static str),
     /// Another call of this process loads it.
@@ -89,9 +99,13 @@ struct Run<'a, S: BatchShape, T, C> {
     shape: S,
     rules: &'a Rules<T, C>,
     items: &'a [Item],
-    states: Vec<State<S::Value>>,
+    states: Vec<State<'a, S::Value>>,
     /// The versions of the tags before the load.
     versions: HashMap<&'a Key, Token>,
+    /// What others wait for meanwhile.
+    watch: Watch,
+    /// The first flight that it leads: it stands for all of them.
+    group: Option<FlightRef>,
 }
 
 impl<S> Batch<S>
@@ -145,37 +159,36 @@ where
             .collect();
         let states = items.iter().map(|_| State::Open).collect();
         let rules = &rules;
-        let (engine, versions) = (&*engine, HashMap::new());
-        let mut run = Run { engine, site, shape, rules, items: &items, states, versions };
-        run.look().await;
-        run.acquire().await;
-        if let Err(failed) = run.load(&unique, &mut body).await {
-            return failed.unwrap_or(|| body(ids)).await;
+        let (engine, versions, watch) = (&*engine, HashMap::new(), Watch::new(&engine));
+        let watched = Arc::clone(watch.run());
+        let items = &items;
+        let mut run = Run { engine, site, shape, rules, items, states, versions, watch, group: None };
+        let (unique, body_of) = (&unique, &mut body);
+        let rest = async move {
+            let deadline = Deadline::after(engine.config.budget);
+            run.look(deadline).await;
+            run.acquire(deadline).await;
+            run.load(unique, &mut *body_of).await?;
+            run.wait().await;
+            run.load(unique, &mut *body_of).await?;
+            Ok(run.states.into_iter().map(State::value).collect::<Vec<_>>())
+        };
+        match Pinned::new(rest, &watched).await {
+            Ok(values) => {
+                let values = places.into_iter().map(|place| values[place].clone()).collect();
+                shape.close(ids, values)
+            }
+            Err(Failed(Some(failure))) => failure,
+            // As if there were no cache.
+            Err(Failed(None)) => body(ids).await,
         }
-        run.wait().await;
-        if let Err(failed) = run.load(&unique, &mut body).await {
-            return failed.unwrap_or(|| body(ids)).await;
-        }
-        let values: Vec<Option<S::Value>> = run.states.into_iter().map(State::value).collect();
-        let values = places.into_iter().map(|place| values[place].clone()).collect();
-        shape.close(ids, values)
     }
 }
 
 /// The failure of a body; or none, where it has returned what belongs to no ids.
 struct Failed<O>(Option<O>);
 
-impl<O> Failed<O> {
-    /// The failure, or what running the body for all ids gives, as if there were no cache.
-    async fn unwrap_or<F: Future<Output = O>>(self, otherwise: impl FnOnce() -> F) -> O {
-        match self.0 {
-            Some(failure) => failure,
-            None => otherwise().await,
-        }
-    }
-}
-
-impl<V> State<V> {
+impl<V> State<'_, V> {
     fn value(self) -> Option<V> {
         match self {
             Self::Done(value) => value,
@@ -190,7 +203,7 @@ where
     T: Fn(&S::Value) -> Ttl,
     C: Fn(&S::Value) -> bool,
 {
-    fn all(&self, wanted: impl Fn(&State<S::Value>) -> bool) -> Vec<usize> {
+    fn all(&self, wanted: impl Fn(&State<'_, S::Value>) -> bool) -> Vec<usize> {
         (0..self.states.len()).filter(|index| wanted(&self.states[*index])).collect()
     }
 
@@ -209,8 +222,22 @@ where
         self.done(index, value, Outcome::HitRemote);
     }
 
-    /// Reads some entries; who leases each, and whether its changes will be told. What cannot be read is loaded, unstored.
-    async fn read(&mut self, wanted: &[usize]) -> Vec<(usize, Found<S::Value>, Beside)> {
+    /// Leads a flight from now on, or follows that of another call.
+    fn lead_or_follow(&mut self, index: usize, unstored: bool) -> Role {
+        let key = &self.items[index].key;
+        let role = match unstored {
+            true => self.engine.flights.lead_or_follow_unstored(key, false, self.group.as_ref()),
+            false => self.engine.flights.lead_or_follow(key, false, self.group.as_ref()),
+        };
+        if let Role::Lead(leader) = &role {
+            self.watch.leads(leader);
+            self.group.get_or_insert_with(|| leader.flight());
+        }
+        role
+    }
+
+    /// Reads some entries; who leases each, and whether its changes will be told. One that cannot be read is loaded, unstored.
+    async fn read(&mut self, wanted: &[usize], deadline: Deadline) -> Vec<(usize, Found<S::Value>, Beside)> {
         let (engine, site, items) = (self.engine, self.site, self.items);
         let mut probes = Vec::with_capacity(wanted.len());
         for &index in wanted {
@@ -222,30 +249,37 @@ where
         if probes.is_empty() {
             return Vec::new();
         }
-        let looks: Vec<Look<'_>> = probes.iter().map(|(_, probe)| probe.look()).collect();
         let time = Stopwatch::start();
-        let readings = engine.store.read_many(&looks).await;
+        let mut readings = Vec::new();
+        for probes in probes.chunks(LOOK_UPS * LOOKED_UP_AT_ONCE) {
+            let looks: Vec<Look<'_>> = probes.iter().map(|(_, probe)| probe.look()).collect();
+            let chunks = looks.chunks(LOOKED_UP_AT_ONCE);
+            readings.extend(join_all(chunks.map(|looks| look_up(engine, looks, deadline))).await);
+        }
         engine.looked_up(site, time.elapsed());
-        match readings {
-            Ok(readings) => probes
-                .into_iter()
-                .zip(readings)
-                .map(|((index, probe), reading)| {
+        let mut found = Vec::with_capacity(probes.len());
+        let mut probes = probes.into_iter();
+        for readings in readings {
+            let probes = probes.by_ref().take(LOOKED_UP_AT_ONCE);
+            match readings {
+                Ok(readings) => found.extend(probes.zip(readings).map(|((index, probe), reading)| {
                     let seen = Beside { lease: reading.lookup.lease(), told: reading.told };
                     (index, probe.judge(engine, site, reading), seen)
-                })
-                .collect(),
-            Err(error) => {
-                probes.iter().for_each(|(index, _)| self.fail(*index, &error));
-                Vec::new()
+                })),
+                Err(error) => probes.for_each(|(index, _)| self.fail(index, &error)),
             }
+            tokio::task::yield_now().await;
         }
+        found
     }
 
     /// The cache cannot be asked for this one.
     fn fail(&mut self, index: usize, error: &StoreError) {
         self.engine.failed(self.site, error);
-        self.states[index] = State::Unstored(None, error.reason());
+        self.states[index] = match self.lead_or_follow(index, true) {
+            Role::Lead(leader) => State::Unstored(Some(leader), error.reason()),
+            Role::Follow(follower) => State::Following(follower),
+        };
     }
 
     /// The versions of the tags of one entry; `None` where one is not known.
@@ -256,6 +290,14 @@ where
     fn context(&self) -> Context {
         Context { engine: Arc::clone(self.engine), site: self.site }
     }
+}
+
+async fn look_up(
+    engine: &Engine,
+    looks: &[Look<'_>],
+    deadline: Deadline,
+) -> Result<Vec<Reading>, StoreError> {
+    deadline.bound(engine.store.read_many(looks)).await.unwrap_or(Err(StoreError::Timeout))
 }
 
 /// What a look-up has seen beside the value.

@@ -1,19 +1,13 @@
 //! What others load for a batch: first other processes, then other calls of this one.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
-use futures_util::future::join_all;
-
-use super::{Run, State};
+use super::{Run, State, TURN};
 use crate::{
-    ambient::{Deadline, Stopwatch},
+    ambient::Deadline,
     domain::{entry::Millis, policy::Ttl},
-    engine::{
-        CacheValue,
-        collection::BatchShape,
-        load::{FIRST_POLL, NET, SLOWEST_POLL, Served},
-    },
-    flight::Landed,
+    engine::{CacheValue, collection::BatchShape, load::Served, poll::Pauses},
+    flight::{Flights, Landed},
     metrics::Outcome,
     store::Store as _,
 };
@@ -37,9 +31,9 @@ where
         if pending.is_empty() {
             return;
         }
-        let waiting = Stopwatch::start();
+        let patience = Deadline::after(self.site.load_timeout(engine));
         let waiter = engine.store.wakeups().register(pending.iter().map(|index| &items[*index].key));
-        let mut pause = FIRST_POLL;
+        let mut pauses = Pauses::NEW;
         loop {
             let mut leaders = HashMap::new();
             for &index in &pending {
@@ -52,7 +46,8 @@ where
             let mut told = true;
             let mut ends = Millis::MAX;
             let now = engine.store.now();
-            for (index, found, seen) in self.read(&pending).await {
+            let deadline = Deadline::after(engine.config.budget);
+            for (index, found, seen) in self.read(&pending, deadline).await {
                 let Some((good_for, leader, token)) = leaders.remove(&index) else { continue };
                 if let Ok(value) = found.known() {
                     self.found(index, leader, good_for, value);
@@ -63,19 +58,14 @@ where
                 }
             }
             pending = self.all(|state| matches!(state, State::Elsewhere(..)));
-            let left = self.site.load_timeout(engine).saturating_sub(waiting.elapsed());
+            let left = patience.left();
             if pending.is_empty() || left.is_zero() {
                 break;
             }
-            let longest = match told {
-                true => NET.min(Duration::from_millis(ends.saturating_add(1))).max(FIRST_POLL),
-                false => pause,
-            };
-            Deadline::after(longest.min(left)).bound(waiter.woken()).await;
-            pause = (pause * 3 / 2).min(SLOWEST_POLL);
+            Deadline::after(pauses.next(told, ends).min(left)).bound(waiter.woken()).await;
         }
         for index in pending {
-            // Nobody waits for a flight whose leader waits himself.
+            // A flight ends before its leader waits for another one.
             self.states[index] = State::Missing;
         }
     }
@@ -89,14 +79,16 @@ where
                 followers.push((index, follower));
             }
         }
-        let landings = followers.into_iter().map(|(index, follower)| async move {
-            let Some(waiting) = engine.flights.wait_for(&follower) else { return (index, None) };
-            let landed = Deadline::after(timeout).bound(follower.landed()).await;
-            drop(waiting);
-            (index, landed)
-        });
+        let patience = Deadline::after(timeout);
         let mut again = Vec::new();
-        for (index, landed) in join_all(landings).await {
+        for (step, (index, follower)) in followers.into_iter().enumerate() {
+            // One after the other: it waits for all of them in any case.
+            let Some(waiting) = Flights::wait_for(&follower) else { continue };
+            let landed = patience.bound(follower.landed()).await;
+            drop(waiting);
+            if step % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
             let shared = match landed {
                 Some(Landed::Shared(shared)) => shared,
                 // It takes too long, or waits for us.
@@ -115,7 +107,8 @@ where
             }
         }
         // What they brought may be there, though not for those who came late.
-        for (index, found, _) in self.read(&again).await {
+        let deadline = Deadline::after(engine.config.budget);
+        for (index, found, _) in self.read(&again, deadline).await {
             if let Ok(value) = found.known() {
                 self.done(index, value, Outcome::HitRemote);
             }

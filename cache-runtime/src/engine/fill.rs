@@ -1,0 +1,112 @@
+//! The end of a load: its value is encoded and stored where the lease still stands.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+
+use super::{CacheValue, Context, Engine, lease::Leased};
+use crate::{
+    ambient::{self, Deadline, millis},
+    codec::{self, Seal, Unstorable},
+    domain::{
+        entry::{Lifetime, Millis, Stored, Token},
+        key::Key,
+        policy::{Ttl, jittered},
+    },
+    flight::Leader,
+    store::Store as _,
+};
+
+/// Encodes a value with its lifetime. `None` where it is not to be stored: a TTL of zero, or a value that is unfit.
+pub(super) fn seal<V: CacheValue>(
+    context: &Context,
+    value: Option<&V>,
+    ttl: Ttl,
+    (token, tags): (Token, &[Token]),
+    load: Duration,
+) -> Option<codec::Sealed> {
+    let Context { engine, site } = context;
+    let ttl = engine.ttl(ttl).min(LONGEST_TTL);
+    if ttl < Duration::from_millis(1) {
+        return None;
+    }
+    let fresh = millis(jittered(ttl, site.config.jitter, ambient::random()));
+    let seal = Seal {
+        value,
+        id: token,
+        lifetime: Lifetime { fresh, total: fresh.saturating_add(site.config.staleness().kept()) },
+        load: millis(load),
+        fingerprint: site.fingerprint::<V>(),
+        tags,
+    };
+    let unfit = match codec::seal(&seal, engine.config.max_value_size) {
+        Ok(sealed) => return Some(sealed),
+        Err(Unstorable::Absent) => return None,
+        Err(unfit) => unfit,
+    };
+    let function = site.labels().function;
+    let reason = match &unfit {
+        Unstorable::TooLarge(_) => "too_large",
+        Unstorable::Encode(_) | Unstorable::Absent => "encode",
+    };
+    site.emitter.unstorable(site.labels(), reason);
+    site.warn_once(|| match unfit {
+        Unstorable::TooLarge(size) => {
+            let limit = engine.config.max_value_size;
+            tracing::warn!(function, size, limit, "not stored: the value is larger than `max_value_size`");
+        }
+        Unstorable::Encode(error) => {
+            tracing::warn!(function, %error, "not stored: the value cannot be serialised");
+        }
+        Unstorable::Absent => {}
+    });
+    None
+}
+
+/// Sees to it that tags live as long as an entry that carries them. Where that fails the entry ends sooner.
+pub(super) async fn prolong(engine: &Engine, tags: &[Key], total: Millis, deadline: Deadline) {
+    if !tags.is_empty() {
+        drop(deadline.bound(engine.store.versions(tags, total)).await);
+    }
+}
+
+/// Longer ones do not fit into what Redis takes for an expiry: 100 years.
+const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl Leased<'_> {
+    /// FILL, or RELEASE where nothing is to be stored: which piece of evidence the value is then, and whether that was
+    /// acknowledged. Without an answer, or where a write came between, it is as old as the `started` load. What was not
+    /// acknowledged is given back.
+    pub(super) async fn end(
+        mut self,
+        tags: &[Key],
+        sealed: Option<codec::Sealed>,
+        (leader, started): (&Leader, u32),
+        deadline: Deadline,
+    ) -> (u32, bool) {
+        let (key, token) = (self.key, self.token);
+        let Context { engine, site } = self.context.clone();
+        let Some(sealed) = sealed else {
+            return (started, self.give_back(deadline).await);
+        };
+        let stored = leader.send_for();
+        let fresh_until = engine.store.now() + sealed.lifetime.fresh;
+        let prolonged = prolong(&engine, tags, sealed.lifetime.total, deadline);
+        let filled = join(deadline.bound(engine.store.fill(key, token, &sealed)), prolonged).await.0;
+        self.settled(matches!(filled, Some(Ok(_))));
+        match filled {
+            Some(Ok(Stored::Yes)) => {
+                site.emitter.stored(site.labels(), sealed.body.as_bytes().len());
+                engine.remember(key, fresh_until);
+                // That it was stored proves nothing about its tags.
+                (if tags.is_empty() { stored } else { started }, true)
+            }
+            Some(Ok(Stored::Lost)) => (started, true),
+            Some(Err(error)) => {
+                engine.failed(site, &error);
+                (started, false)
+            }
+            None => (started, false),
+        }
+    }
+}
