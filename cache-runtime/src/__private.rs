@@ -357,6 +357,11 @@ where
     write.argument(value, &Rules::new(ttl, cache_if));
 }
 
+/// Says of a write that it has failed before it changed anything.
+pub fn note_unchanged(write: &mut Write, unchanged: bool) {
+    write.unchanged(unchanged);
+}
+
 /// Ends a write that stores its result.
 pub async fn finish_storing<S, T, C>(
     write: Write,
@@ -371,6 +376,11 @@ where
     C: Fn(&S::Value) -> bool,
 {
     write.finish_storing(shape, rules, output, late).await
+}
+
+/// Whether a body has failed before it changed anything.
+pub fn unchanged<S: Shape>(shape: S, output: &S::Output, unchanged: impl FnOnce(&S::Error) -> bool) -> bool {
+    shape.error(output).is_some_and(unchanged)
 }
 
 /// The value of a result, where there is one.

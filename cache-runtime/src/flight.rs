@@ -63,6 +63,8 @@ enum Outcome {
     Value { shared: Shared, good_for: u32 },
     /// It has failed, and its failure cannot be handed on.
     Failed,
+    /// It has panicked.
+    Panicked,
     /// It takes longer than others wait.
     TimedOut,
     /// Its leader has gone away.
@@ -74,8 +76,10 @@ enum Outcome {
 pub(crate) enum Landed {
     /// With a result.
     Shared(Shared),
-    /// With an error, or a panic, that cannot be handed on.
+    /// With an error that cannot be handed on.
     Failed,
+    /// With a panic.
+    Panicked,
     /// Not within the time that others wait.
     TimedOut,
     /// Without a result, or with one that is older than the call: start over.
@@ -210,7 +214,7 @@ impl Flights {
 
 impl Flight {
     /// The flight that stands for the load of this one.
-    fn load<'a>(self: &'a Arc<Self>) -> &'a Arc<Self> {
+    fn load(self: &Arc<Self>) -> &Arc<Self> {
         self.group.as_ref().unwrap_or(self)
     }
 
@@ -270,12 +274,15 @@ impl Leader {
 
     /// Ends the flight. `share` makes a copy for the followers, and is asked only where there are some.
     pub(crate) fn land(self, good_for: u32, share: impl FnOnce() -> Option<Shared>) {
+        self.share(good_for, share);
+    }
+
+    /// The same for a leader that is dropped a little later.
+    pub(crate) fn share(&self, good_for: u32, share: impl FnOnce() -> Option<Shared>) {
         self.close();
-        if lock(&self.0.flight.state).followers == 0 {
-            return;
+        if lock(&self.0.flight.state).followers > 0 {
+            self.0.flight.end(share().map_or(Outcome::Failed, |shared| Outcome::Value { shared, good_for }));
         }
-        let outcome = share().map_or(Outcome::Failed, |shared| Outcome::Value { shared, good_for });
-        lock(&self.0.flight.state).outcome.get_or_insert(outcome);
     }
 }
 
@@ -321,7 +328,7 @@ impl Drop for Waiting {
 impl Drop for Leader {
     fn drop(&mut self) {
         self.close();
-        self.0.flight.end(if std::thread::panicking() { Outcome::Failed } else { Outcome::Gone });
+        self.0.flight.end(if std::thread::panicking() { Outcome::Panicked } else { Outcome::Gone });
     }
 }
 
@@ -351,6 +358,7 @@ impl Follower {
                     return Landed::Shared(shared);
                 }
                 Some(Outcome::Failed) => return Landed::Failed,
+                Some(Outcome::Panicked) => return Landed::Panicked,
                 Some(Outcome::TimedOut) => return Landed::TimedOut,
                 Some(Outcome::Value { .. } | Outcome::Gone) => return Landed::Nothing,
                 None => landed.await,
@@ -450,7 +458,7 @@ mod tests {
     fn value(follower: Follower) -> Option<u32> {
         match follower.landed().now_or_never().expect("the flight has landed") {
             Landed::Shared(shared) => shared.downcast_ref::<u32>().copied(),
-            Landed::Failed | Landed::TimedOut | Landed::Nothing => None,
+            Landed::Failed | Landed::Panicked | Landed::TimedOut | Landed::Nothing => None,
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use tokio::{
-    runtime::{Builder, Handle, RuntimeFlavor},
+    runtime::{Builder, Handle},
     time::Sleep,
 };
 
@@ -30,15 +30,6 @@ static HOME: ArcSwapOption<Home> = ArcSwapOption::const_empty();
 pub(crate) fn handle() -> Option<Handle> {
     let process = process::id();
     running(process).or_else(|| start(process))
-}
-
-/// The runtime that carries work begun here: the caller's, where its workers run by themselves, else the cache's own.
-pub(crate) fn carrier() -> Option<Handle> {
-    let current = Handle::try_current().ok();
-    match current.as_ref().map(Handle::runtime_flavor) {
-        Some(RuntimeFlavor::MultiThread) => current,
-        _ => handle().or(current),
-    }
 }
 
 /// A timer that fires wherever it is polled; `None` where there is no thread to fire it.
@@ -74,16 +65,6 @@ mod tests {
     };
 
     use super::*;
-
-    #[test]
-    fn a_runtime_whose_workers_run_by_themselves_carries_what_is_begun_on_it() {
-        let many = Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
-        assert_eq!(many.block_on(async { carrier().expect("a runtime").id() }), many.handle().id());
-        let one = Builder::new_current_thread().build().expect("a runtime");
-        let home = handle().expect("a thread").id();
-        assert_eq!(one.block_on(async { carrier().expect("a runtime").id() }), home);
-        assert_eq!(carrier().expect("a runtime").id(), home);
-    }
 
     #[test]
     fn a_timer_fires_where_no_runtime_is() {

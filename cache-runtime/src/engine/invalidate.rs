@@ -42,6 +42,12 @@ impl Target {
     pub(crate) fn patterns(engine: &Arc<Engine>, patterns: Vec<Pattern>) -> Self {
         Self { engine: Arc::clone(engine), keys: Vec::new(), tags: Vec::new(), patterns }
     }
+
+    /// The part that no hold can keep loads from storing.
+    pub(super) fn without_keys(&self) -> Option<Self> {
+        let rest = Self { keys: Vec::new(), ..self.clone() };
+        (!rest.tags.is_empty() || !rest.patterns.is_empty()).then_some(rest)
+    }
 }
 
 /// The last step on a key that a write has fenced.
@@ -86,11 +92,22 @@ pub(super) struct Ended {
     pub(super) failed: u64,
 }
 
+/// How long the end of a write waits for walks over all keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Walks {
+    /// As long as for every other step; a walk that takes longer is repeated in the background, and until it is over this
+    /// process serves nothing that matches.
+    WithinBudget,
+    /// Until they are over: each of their steps keeps to the budget.
+    ToTheirEnd,
+}
+
 /// Sends the steps at the end of a write, all at once: one round trip.
 ///
-/// With a `hold` nothing is stored, and all keys stay fenced for so long.
+/// With a `hold` nothing is stored, and all keys stay fenced for that long.
 pub(super) async fn end(
     budget: Duration,
+    walks: Walks,
     own: Option<(Fence, End)>,
     fences: Vec<Fence>,
     targets: &[Target],
@@ -136,10 +153,13 @@ pub(super) async fn end(
             (&target.engine, Subject::Key(tag.clone(), Repeat::Tag), answer.map(|()| 1))
         })
     });
-    // A walk over all keys takes as long as there are keys: each of its steps has to keep to the budget, not the whole.
     let patterns = targets.iter().flat_map(|target| {
         target.patterns.iter().map(move |pattern| async move {
-            let answer = target.engine.store.invalidate_matching(pattern).await;
+            let walk = target.engine.store.invalidate_matching(pattern);
+            let answer = match walks {
+                Walks::WithinBudget => bounded(deadline, walk).await,
+                Walks::ToTheirEnd => walk.await,
+            };
             (&target.engine, Subject::Pattern(pattern.clone()), answer)
         })
     });
@@ -152,7 +172,7 @@ pub(super) async fn end(
     )
     .await;
     // A walk may have taken longer than that.
-    let deadline = if patterns.is_empty() { deadline } else { Deadline::after(budget) };
+    let deadline = if walks == Walks::ToTheirEnd { Deadline::after(budget) } else { deadline };
     let mut settled = Settled::default();
     if let Some((fence, answer)) = own {
         ended.stored = matches!(answer, Ok(Stored::Yes));
@@ -403,7 +423,7 @@ impl Engine {
     pub(crate) async fn invalidate(self: &Arc<Self>, target: Target) -> Invalidated {
         let budget = self.config.budget;
         let steps = async move {
-            let ended = end(budget, None, Vec::new(), &[target], None).await;
+            let ended = end(budget, Walks::ToTheirEnd, None, Vec::new(), &[target], None).await;
             Invalidated { entries: ended.invalidated, acknowledged: ended.failed == 0 }
         };
         self.tasks.run(steps).await.unwrap_or(Invalidated { entries: 0, acknowledged: false })

@@ -1,7 +1,7 @@
 //! The leader of a flight: ACQUIRE, run the body under the lease, FILL.
 
 use std::{
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -22,6 +22,7 @@ use crate::{
     domain::{
         entry::{Lease, Seen, Token},
         policy::{Ttl, Usable},
+        verdict::Miss,
     },
     error::StoreError,
     flight::{Leader, Shared},
@@ -57,20 +58,33 @@ pub(super) enum Served<V> {
 }
 
 /// What ACQUIRE led to.
-enum Turn<'a, V, O> {
+enum Turn<'a, V> {
     /// The lease, and the versions of the tags before the load.
     Granted(Leased<'a>, Vec<Token>),
-    /// A value, with the evidence that it is.
-    Found(V, u32),
-    /// An absence, as the function returns it.
-    Negative(O, u32),
+    /// A value, or the knowledge that there is none, and which piece of evidence that is.
+    Known(Option<V>, u32),
     Unstored(&'static str),
 }
 
-/// Whether a load under a lease brought something.
-enum Brought<O> {
-    Output(O),
-    Failure(O),
+/// What a body runs under.
+enum Under<'a> {
+    Lease(Leased<'a>, Vec<Token>, Miss),
+    Nothing(&'static str),
+}
+
+/// A body that has ended.
+struct Ran<O> {
+    output: O,
+    /// Which piece of evidence its start was.
+    started: u32,
+    time: Duration,
+}
+
+/// Makes a future on the heap, and nowhere else before: the frames of a load are on the stack while a body runs, and a body
+/// may call cached functions, whose bodies do.
+#[inline(never)]
+fn boxed<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
 }
 
 impl<S, T, C> Load<S, T, C>
@@ -79,45 +93,50 @@ where
     T: Fn(&S::Value) -> Ttl,
     C: Fn(&S::Value) -> bool,
 {
-    /// Two round trips are behind us when the body starts (look-up, ACQUIRE), and one follows (FILL).
+    /// Two round trips are behind it when the body starts (look-up, ACQUIRE), and one follows (FILL).
     pub(super) async fn lead<B>(self, leader: Leader, stale: Option<S::Output>, body: B) -> S::Output
     where
         B: Future<Output = S::Output>,
     {
-        let (engine, site) = (self.call.engine.clone(), self.call.site);
         self.watch.leads(&leader);
         let turn = match self.unstored {
             Some(reason) => Turn::Unstored(reason),
-            None => self.turn(&leader).await,
+            None => boxed(|| self.turn(&leader)).await,
         };
+        let (under, stale) = match self.begin(turn, &leader, stale) {
+            Ok(begun) => begun,
+            Err(output) => return output,
+        };
+        let ran = self.run(&leader, body).await;
+        boxed(|| self.finish(leader, under, ran, stale)).await
+    }
+
+    /// What the body runs under; or the output, where no body is needed.
+    fn begin<'a>(
+        &'a self,
+        turn: Turn<'a, S::Value>,
+        leader: &Leader,
+        stale: Option<S::Output>,
+    ) -> Result<(Under<'a>, Option<S::Output>), S::Output> {
+        let Call { engine, site, key, .. } = &self.call;
         match turn {
             Turn::Granted(lease, tags) => {
-                let miss = engine.miss(&self.call.key);
-                match (self.load(leader, lease, &tags, pin!(body)).await, stale) {
-                    // The others start over, and find the same old value.
-                    (Brought::Failure(_), Some(stale)) => self.serve_stale(stale),
-                    (Brought::Failure(output) | Brought::Output(output), _) => {
-                        engine.count(site, Outcome::Miss(miss));
-                        output
-                    }
-                }
+                self.watch.holds([lease.held()]);
+                Ok((Under::Lease(lease, tags, engine.miss(key)), stale))
             }
-            Turn::Found(value, good_for) => {
-                leader.land(good_for, || Some(Arc::new(Served::Value(value.clone()))));
+            Turn::Known(value, good_for) => {
+                let output =
+                    value.clone().map(|value| self.shape.hit(value)).or_else(|| self.shape.negative());
+                let Some(output) = output else { return Ok((Under::Nothing("unreadable"), stale)) };
+                leader.share(good_for, || Some(served(value)));
                 engine.count(site, Outcome::HitRemote);
-                self.shape.hit(value)
-            }
-            Turn::Negative(output, good_for) => {
-                leader.land(good_for, || Some(Arc::new(Served::<S::Value>::Negative)));
-                engine.count(site, Outcome::HitRemote);
-                output
+                Err(output)
             }
             Turn::Unstored(reason) => {
                 let stale = match stale {
-                    Some(stale) if reason == "load_timeout" => return self.serve_stale(stale),
+                    Some(stale) if reason == "load_timeout" => return Err(self.serve_stale(stale)),
                     stale => stale,
                 };
-                let good_for = leader.send_for();
                 if matches!(reason, "busy" | "load_timeout" | "unreadable") {
                     // A caller that comes from now on could not take the result, and need not wait for it.
                     leader.close();
@@ -125,15 +144,60 @@ where
                     // A flight all the same: while a key is written, or the store is out, not each call runs its body.
                     leader.unstored();
                 }
-                let output = self.run(&leader, body).await;
-                if let (View::Failed, Some(stale)) = (self.shape.view(&output), stale) {
-                    return self.serve_stale(stale);
-                }
-                leader.land(self.evidence(&output, good_for), || self.share(&output));
-                engine.bypassed(site, reason);
-                output
+                Ok((Under::Nothing(reason), stale))
             }
         }
+    }
+
+    async fn run<B: Future<Output = S::Output>>(&self, leader: &Leader, body: B) -> Ran<S::Output> {
+        let time = Stopwatch::start();
+        let started = leader.send_for();
+        self.watch.begins(self.call.load_timeout());
+        let output = leader.leading(body).await;
+        self.watch.ends();
+        Ran { output, started, time: time.elapsed() }
+    }
+
+    /// Stores what the body has brought, where it ran under a lease, and lands the flight.
+    async fn finish(
+        &self,
+        leader: Leader,
+        under: Under<'_>,
+        ran: Ran<S::Output>,
+        stale: Option<S::Output>,
+    ) -> S::Output {
+        let Call { engine, site, key, tags, .. } = &self.call;
+        let Ran { output, started, time } = ran;
+        site.emitter.load(site.labels(), time);
+        let has_failed = matches!(self.shape.view(&output), View::Failed);
+        if has_failed {
+            engine.stats(site).loads_failed.fetch_add(1, Ordering::Relaxed);
+            site.emitter.load_failure(site.labels());
+        }
+        let (good_for, counts) = match under {
+            Under::Lease(lease, versions, miss) => {
+                let sealed = self.seal(&output, lease.token, &versions, time);
+                let deadline = Deadline::after(engine.config.budget);
+                (lease.end(tags, sealed, (&leader, started), deadline).await.0, Ok(miss))
+            }
+            Under::Nothing(reason) => (started, Err(reason)),
+        };
+        if has_failed && self.has_stale {
+            // Before the flight ends: its followers start over, and find the old value and this.
+            engine.refreshes.failed(key, engine.store.now());
+            if let Some(stale) = stale {
+                return self.serve_stale(stale);
+            }
+        } else {
+            // An error is no evidence about a value: every follower may take it, whenever it joined.
+            let good_for = if has_failed { u32::MAX } else { good_for };
+            leader.share(good_for, || self.share(&output));
+        }
+        match counts {
+            Ok(miss) => engine.count(site, Outcome::Miss(miss)),
+            Err(reason) => engine.bypassed(site, reason),
+        }
+        output
     }
 
     /// The load has failed, and there is an old value.
@@ -144,7 +208,7 @@ where
         stale
     }
 
-    /// Loads anew what is still served, if nobody else does: one in the fleet.
+    /// Loads anew what is still served, if no other process does: one in the fleet.
     pub(super) async fn refresh<B>(self, body: B, refreshing: Refreshing)
     where
         B: Future<Output = S::Output>,
@@ -153,12 +217,12 @@ where
         let result = match self.acquire_tagged(self.seen, self.deadline).await {
             Ok((Asked::Granted(lease), tags)) => {
                 let leader = engine.flights.lead_alone(key);
-                match self.load(leader, lease, &tags, pin!(body)).await {
-                    Brought::Output(_) => "loaded",
-                    Brought::Failure(_) => {
-                        engine.refreshes.failed(key, engine.store.now());
-                        "failed"
-                    }
+                self.watch.holds([lease.held()]);
+                let under = Under::Lease(lease, tags, engine.miss(key));
+                let ran = self.run(&leader, body).await;
+                match self.shape.view(&self.finish(leader, under, ran, None).await) {
+                    View::Failed => "failed",
+                    View::Value(_) | View::Negative => "loaded",
                 }
             }
             Ok(_) => "elsewhere",
@@ -189,7 +253,7 @@ where
     }
 
     /// Asks for the lease until it is granted, or until it is clear that there will be none.
-    async fn turn(&self, leader: &Leader) -> Turn<'_, S::Value, S::Output> {
+    async fn turn(&self, leader: &Leader) -> Turn<'_, S::Value> {
         let Call { engine, site, key, .. } = &self.call;
         let mut seen = self.seen;
         let mut deadline = self.deadline;
@@ -202,17 +266,11 @@ where
                 Ok((Asked::Fenced, _)) => return Turn::Unstored("fenced"),
                 Ok((Asked::Busy(lease), _)) => lease,
                 Ok((Asked::Found(value), tags)) => {
-                    match judge_value::<S::Value>(engine, site, key, &value, &tags) {
-                        Found::Value(value, _) => return Turn::Found(value, good_for),
-                        Found::Negative(held) => match self.shape.negative() {
-                            Some(output) => return Turn::Negative(output, good_for),
-                            None if dropped => return Turn::Unstored("unreadable"),
-                            None => (seen, dropped) = (Seen::Drop(held.id), true),
-                        },
-                        Found::Nothing(unusable) if !dropped => (seen, dropped) = (unusable, true),
-                        Found::Nothing(_) | Found::Leased | Found::Fenced => {
-                            return Turn::Unstored("unreadable");
-                        }
+                    let found = judge_value::<S::Value>(engine, site, key, &value, &tags);
+                    match self.fit(found).known() {
+                        Ok(value) => return Turn::Known(value, good_for),
+                        Err(Found::Nothing(unusable)) if !dropped => (seen, dropped) = (unusable, true),
+                        Err(_) => return Turn::Unstored("unreadable"),
                     }
                     continue;
                 }
@@ -235,11 +293,19 @@ where
         }
     }
 
+    /// Another function may store `None` under this key, where this one has no such result.
+    fn fit(&self, found: Found<S::Value>) -> Found<S::Value> {
+        match found {
+            Found::Negative(held) if self.shape.negative().is_none() => Found::Nothing(Seen::Drop(held.id)),
+            found => found,
+        }
+    }
+
     /// Waits for the load of another process. `None`: it brought no value.
     ///
     /// Woken when the entry changes, where the store can tell; by the end of the lease at the latest, and from time to
     /// time in any case.
-    async fn wait(&self, leader: &Leader, held: Lease) -> Option<Turn<'_, S::Value, S::Output>> {
+    async fn wait(&self, leader: &Leader, held: Lease) -> Option<Turn<'_, S::Value>> {
         let Call { engine, site, key, tags, .. } = &self.call;
         let look = Look { key, tags, told: false };
         let waiter = engine.store.wakeups().register([key]);
@@ -248,27 +314,23 @@ where
             // Before it looks, so that no change is slept through.
             let told = engine.store.watch(key).await;
             let good_for = leader.send_for();
-            let reading = engine.store.read(look).await;
-            let lease = reading.as_ref().ok().and_then(|reading| reading.lookup.lease());
-            let same = lease.is_some_and(|lease| lease.token == held.token);
-            match reading.map(|reading| judge::<S::Value>(engine, site, key, reading)) {
-                Ok(Found::Value(value, found)) if found.usable != Usable::IfError => {
-                    return Some(Turn::Found(value, good_for));
-                }
-                Ok(Found::Negative(found))
-                    if found.usable != Usable::IfError
-                        && let Some(output) = self.shape.negative() =>
-                {
-                    return Some(Turn::Negative(output, good_for));
-                }
-                Ok(Found::Fenced) => return Some(Turn::Unstored("fenced")),
-                // What is there is of no use, and is being replaced.
-                Ok(_) if same => {}
-                Ok(_) => return None,
+            let reading = match engine.store.read(look).await {
+                Ok(reading) => reading,
                 Err(error) => {
                     engine.failed(site, &error);
                     return Some(Turn::Unstored(error.reason()));
                 }
+            };
+            let lease = reading.lookup.lease();
+            let same = lease.is_some_and(|lease| lease.token == held.token);
+            let found = judge::<S::Value>(engine, site, key, reading);
+            let is_old = found.usable() == Some(Usable::IfError);
+            match self.fit(found).known() {
+                Ok(value) if !is_old => return Some(Turn::Known(value, good_for)),
+                Err(Found::Fenced) => return Some(Turn::Unstored("fenced")),
+                // What is there is of no use, and is being replaced.
+                _ if same => {}
+                _ => return None,
             }
             let left = self.patience.left();
             if left.is_zero() {
@@ -277,61 +339,6 @@ where
             let ends = lease.map_or(0, |lease| lease.until.saturating_sub(engine.store.now()));
             Deadline::after(pauses.next(told, ends).min(left)).bound(waiter.woken()).await;
         }
-    }
-
-    /// Runs the body under the lease, and stores what it brings.
-    async fn load<B>(
-        &self,
-        leader: Leader,
-        lease: Leased<'_>,
-        tags: &[Token],
-        body: Pin<&mut B>,
-    ) -> Brought<S::Output>
-    where
-        B: Future<Output = S::Output>,
-    {
-        let Call { engine, key, .. } = &self.call;
-        let started = leader.send_for();
-        let time = Stopwatch::start();
-        self.watch.holds([lease.held()]);
-        let output = self.run(&leader, body).await;
-        let deadline = Deadline::after(engine.config.budget);
-        let sealed = self.seal(&output, lease.token, tags, time.elapsed());
-        let (good_for, _) = lease.end(&self.call.tags, sealed, (&leader, started), deadline).await;
-        if !matches!(self.shape.view(&output), View::Failed) {
-            leader.land(good_for, || self.share(&output));
-            return Brought::Output(output);
-        }
-        if !self.has_stale {
-            // An error is no evidence about a value: every follower may take it, whenever it joined.
-            leader.land(u32::MAX, || self.share(&output));
-        } else {
-            // Before the flight ends: its followers start over, and find the old value and this.
-            engine.refreshes.failed(key, engine.store.now());
-        }
-        Brought::Failure(output)
-    }
-
-    /// An error is no evidence about a value: every follower may take it, whenever it joined.
-    fn evidence(&self, output: &S::Output, good_for: u32) -> u32 {
-        match self.shape.view(output) {
-            View::Failed => u32::MAX,
-            View::Value(_) | View::Negative => good_for,
-        }
-    }
-
-    async fn run<B: Future<Output = S::Output>>(&self, leader: &Leader, body: B) -> S::Output {
-        let Call { engine, site, .. } = &self.call;
-        let time = Stopwatch::start();
-        self.watch.begins(self.call.load_timeout());
-        let output = leader.leading(body).await;
-        self.watch.ends();
-        site.emitter.load(site.labels(), time.elapsed());
-        if matches!(self.shape.view(&output), View::Failed) {
-            engine.stats(site).loads_failed.fetch_add(1, Ordering::Relaxed);
-            site.emitter.load_failure(site.labels());
-        }
-        output
     }
 
     fn seal(
@@ -357,4 +364,9 @@ where
         };
         Some(Arc::new(served))
     }
+}
+
+/// What a flight hands on where its value is known.
+pub(super) fn served<V: CacheValue>(value: Option<V>) -> Shared {
+    Arc::new(value.map_or(Served::Negative, Served::Value))
 }

@@ -158,6 +158,14 @@ pub(crate) struct Held {
 }
 
 impl<V> Found<V> {
+    /// What a value that was found may be used for.
+    pub(super) fn usable(&self) -> Option<Usable> {
+        match self {
+            Self::Value(_, held) | Self::Negative(held) => Some(held.usable),
+            Self::Nothing(_) | Self::Leased | Self::Fenced => None,
+        }
+    }
+
     /// The value, or the knowledge that there is none; itself where nothing is known.
     pub(super) fn known(self) -> Result<Option<V>, Self> {
         match self {

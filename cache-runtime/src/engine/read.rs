@@ -61,7 +61,7 @@ impl Attached {
             let run = Arc::clone(load.watch.run());
             Pinned::new(load.lead(leader, stale, body), &run)
         };
-        read(call, shape, rules, body, lead, None::<fn(Load<S, T, C>, F, Refreshing)>)
+        to_its_end(read(call, shape, rules, body, lead, None::<fn(Load<S, T, C>, F, Refreshing)>))
     }
 }
 
@@ -101,12 +101,34 @@ impl Detached {
             };
             tasks.detach(task.in_current_span());
         };
-        read(call, shape, rules, body, lead, Some(refresh))
+        to_its_end(read(call, shape, rules, body, lead, Some(refresh)))
     }
 }
 
-/// Calls a cached function that reads. `body` makes its future; it is asked at most once, and only where the result is
-/// needed. `lead` runs a load for a caller that waits for it; `refresh`, where that is possible, one in the background.
+/// What is left of a call once it is known whether a body runs.
+enum Step<O, W, F> {
+    Done(O),
+    /// A load that others may share.
+    Load(W),
+    /// The body alone.
+    Body(F),
+}
+
+/// The rest of a call. The frame of the look-up is not on the stack any more while a body runs.
+async fn to_its_end<O, W, F>(call: impl Future<Output = Step<O, W, F>>) -> O
+where
+    W: Future<Output = O>,
+    F: Future<Output = O>,
+{
+    match call.await {
+        Step::Done(output) => output,
+        Step::Load(load) => load.await,
+        Step::Body(body) => body.await,
+    }
+}
+
+/// The call of a cached function that reads, up to the point where a body runs. `body` makes its future; it is asked at most
+/// once, and only where the result is needed. `lead` runs a load for a caller that waits for it; `refresh`, where that is possible, one in the background.
 async fn read<S, T, C, B, F, L, W, R>(
     call: Call,
     shape: S,
@@ -114,7 +136,7 @@ async fn read<S, T, C, B, F, L, W, R>(
     body: B,
     lead: L,
     refresh: Option<R>,
-) -> S::Output
+) -> Step<S::Output, W, F>
 where
     S: Shape<Value: CacheValue>,
     B: FnOnce() -> F,
@@ -129,11 +151,11 @@ where
     let without = |reason| engine.bypassed(site, reason);
     if *bypass {
         without("bypass_if");
-        return body().await;
+        return Step::Body(body());
     }
     if flight::leads(&engine.flights, key) {
         without("recursion");
-        return body().await;
+        return Step::Body(body());
     }
     let mut again = false;
     let mut patience = None;
@@ -142,7 +164,7 @@ where
         // What others have found may be what an invalidation that waits in this process is to take away.
         let covered = engine.recovery.covers(key, tags);
         if !covered && let Some(hit) = call.local_by_tags(shape) {
-            return hit;
+            return Step::Done(hit);
         }
         let follower = match if covered { None } else { engine.flights.follow(key, again) } {
             Some(follower) => follower,
@@ -151,7 +173,7 @@ where
                 let found = call.find::<S::Value>().await;
                 engine.looked_up(site, time.elapsed());
                 let (seen, stale, unstored) = match judge(&call, shape, found) {
-                    Looked::Served(output) => return output,
+                    Looked::Served(output) => return Step::Done(output),
                     Looked::Old(output, id) => {
                         if let Some(refresh) = refresh
                             && let Some(refreshing) = engine.refreshes.begin(key, engine.store.now())
@@ -173,12 +195,12 @@ where
                             };
                             refresh(load, body(), refreshing);
                         }
-                        return output;
+                        return Step::Done(output);
                     }
                     Looked::Unusable { seen, stale, fenced } => (seen, stale, fenced.then_some("fenced")),
                     Looked::Failed("off") => {
                         without("off");
-                        return body().await;
+                        return Step::Body(body());
                     }
                     Looked::Failed(reason) => (Seen::Nothing, None, Some(reason)),
                 };
@@ -194,14 +216,14 @@ where
                         let (has_stale, watch) = (stale.is_some(), Watch::new(engine));
                         let load =
                             Load { call, shape, rules, seen, deadline, patience, has_stale, unstored, watch };
-                        return lead(load, leader, stale, body()).await;
+                        return Step::Load(lead(load, leader, stale, body()));
                     }
                 }
             }
         };
         let Some(waiting) = Flights::wait_for(&follower) else {
             without("recursion");
-            return body().await;
+            return Step::Body(body());
         };
         let patience = *patience.get_or_insert_with(|| Deadline::after(call.load_timeout()));
         let landed = patience.bound(follower.landed()).await;
@@ -210,7 +232,7 @@ where
             Landed::Shared(shared) => match take(shape, &shared) {
                 Some(Taken::Value(output)) => {
                     engine.count(site, Outcome::Coalesced);
-                    return output;
+                    return Step::Done(output);
                 }
                 Some(Taken::Failure(output)) => {
                     // The function that has led the flight may serve nothing past its end.
@@ -219,14 +241,14 @@ where
                     {
                         engine.refreshes.failed(key, engine.store.now());
                         engine.count(site, Outcome::Stale);
-                        return output;
+                        return Step::Done(output);
                     }
                     engine.count(site, Outcome::Coalesced);
-                    return output;
+                    return Step::Done(output);
                 }
                 None => {
                     without("flights_failed");
-                    return body().await;
+                    return Step::Body(body());
                 }
             },
             // An error that cannot be handed on: every follower gets one of its own, all at once instead of one after
@@ -234,20 +256,24 @@ where
             Landed::Failed => {
                 if again || site.config.staleness().kept() == 0 {
                     without("flights_failed");
-                    return body().await;
+                    return Step::Body(body());
                 }
             }
-            Landed::Nothing => {}
+            Landed::Panicked if again => {
+                without("flights_failed");
+                return Step::Body(body());
+            }
+            Landed::Panicked | Landed::Nothing => {}
             Landed::TimedOut => {
                 // An old value is better than one more load beside one that hangs.
                 if site.config.staleness().kept() > 0
                     && let Some(output) = held(&call, shape).await
                 {
                     engine.count(site, Outcome::Stale);
-                    return output;
+                    return Step::Done(output);
                 }
                 without("load_timeout");
-                return body().await;
+                return Step::Body(body());
             }
         }
         // The next flight is younger than this call.

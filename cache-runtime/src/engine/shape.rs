@@ -1,6 +1,6 @@
 //! The four shapes of a result: which part of it is the value, and how to build it from one.
 
-use std::{fmt, marker::PhantomData};
+use std::{convert::Infallible, fmt, marker::PhantomData};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -36,6 +36,8 @@ pub trait Shape: Copy + Send + Sync {
     type Output;
     /// What is cached of it.
     type Value;
+    /// How the function fails.
+    type Error;
 
     /// A result from a value.
     fn hit(self, value: Self::Value) -> Self::Output;
@@ -43,6 +45,8 @@ pub trait Shape: Copy + Send + Sync {
     fn negative(self) -> Option<Self::Output>;
     /// Looks into a result.
     fn view(self, output: &Self::Output) -> View<'_, Self::Value>;
+    /// The error, where the function has failed.
+    fn error(self, output: &Self::Output) -> Option<&Self::Error>;
     /// A copy of the failure for the other callers of a flight, where the error can be cloned.
     fn share_failure(self, output: &Self::Output) -> Option<Shared>;
     /// The result from such a copy.
@@ -153,6 +157,7 @@ fallible! {
 impl<T> Shape for Plain<T> {
     type Output = T;
     type Value = T;
+    type Error = Infallible;
 
     fn hit(self, value: T) -> T {
         value
@@ -164,6 +169,10 @@ impl<T> Shape for Plain<T> {
 
     fn view(self, output: &T) -> View<'_, T> {
         View::Value(output)
+    }
+
+    fn error(self, _: &T) -> Option<&Infallible> {
+        None
     }
 
     fn share_failure(self, _: &T) -> Option<Shared> {
@@ -178,6 +187,7 @@ impl<T> Shape for Plain<T> {
 impl<T> Shape for Optional<T> {
     type Output = Option<T>;
     type Value = T;
+    type Error = Infallible;
 
     fn hit(self, value: T) -> Option<T> {
         Some(value)
@@ -189,6 +199,10 @@ impl<T> Shape for Optional<T> {
 
     fn view(self, output: &Option<T>) -> View<'_, T> {
         output.as_ref().map_or(View::Negative, View::Value)
+    }
+
+    fn error(self, _: &Option<T>) -> Option<&Infallible> {
+        None
     }
 
     fn share_failure(self, _: &Option<T>) -> Option<Shared> {
@@ -203,6 +217,7 @@ impl<T> Shape for Optional<T> {
 impl<T, E> Shape for Fallible<T, E> {
     type Output = Result<T, E>;
     type Value = T;
+    type Error = E;
 
     fn hit(self, value: T) -> Self::Output {
         Ok(value)
@@ -214,6 +229,10 @@ impl<T, E> Shape for Fallible<T, E> {
 
     fn view(self, output: &Self::Output) -> View<'_, T> {
         output.as_ref().map_or(View::Failed, View::Value)
+    }
+
+    fn error(self, output: &Self::Output) -> Option<&E> {
+        output.as_ref().err()
     }
 
     fn share_failure(self, output: &Self::Output) -> Option<Shared> {
@@ -228,6 +247,7 @@ impl<T, E> Shape for Fallible<T, E> {
 impl<T, E> Shape for FallibleOptional<T, E> {
     type Output = Result<Option<T>, E>;
     type Value = T;
+    type Error = E;
 
     fn hit(self, value: T) -> Self::Output {
         Ok(Some(value))
@@ -243,6 +263,10 @@ impl<T, E> Shape for FallibleOptional<T, E> {
             Ok(None) => View::Negative,
             Err(_) => View::Failed,
         }
+    }
+
+    fn error(self, output: &Self::Output) -> Option<&E> {
+        output.as_ref().err()
     }
 
     fn share_failure(self, output: &Self::Output) -> Option<Shared> {

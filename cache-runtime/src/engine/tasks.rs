@@ -9,8 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use futures_util::FutureExt as _;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::ambient::home;
 
@@ -33,14 +32,14 @@ impl Tasks {
         Counted(self.clone())
     }
 
-    /// Runs work that no caller can cancel: here as far as it goes at once (for the in-process store, to its end), the rest
-    /// on the caller's runtime where that runs by itself, else on the cache's own thread.
+    /// Runs work that no caller can cancel: on the caller's runtime where that runs by itself, else on the cache's own thread.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut carried = Carried { work: Some(Box::pin(work)), counted: Some(self.count()) };
-        if carried.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending()
-            && let Some(runtime) = home::carrier()
-        {
-            runtime.spawn(carried);
+        let carried = Carried { work: Some(Box::pin(work)), counted: Some(self.count()) };
+        match Handle::try_current() {
+            Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+                runtime.spawn(carried);
+            }
+            Ok(_) | Err(_) => drop(carried),
         }
     }
 
@@ -72,7 +71,8 @@ impl Tasks {
     }
 }
 
-/// Work on the runtime of a caller: where that ends, it goes on on the cache's own thread.
+/// Work on the runtime of a caller. Dropped before its end, it is done as far as it goes at once (for the in-process store, to
+/// its end), and the rest on the cache's own thread.
 struct Carried {
     work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     counted: Option<Counted>,
@@ -94,7 +94,11 @@ impl Future for Carried {
 
 impl Drop for Carried {
     fn drop(&mut self) {
-        if let (Some(work), Some(runtime)) = (self.work.take(), home::handle()) {
+        let Some(mut work) = self.work.take() else { return };
+        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        if let Some(runtime) = home::handle() {
             let counted = self.counted.take();
             runtime.spawn(async move {
                 let _counted = counted;

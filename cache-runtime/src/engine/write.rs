@@ -1,17 +1,17 @@
 //! A call of a function that writes: fence, body, then value and invalidations in steps that nobody can cancel.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{join, join_all};
 
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
     fill::{prolong, seal},
-    invalidate::{End, Fence, Target, end},
+    invalidate::{End, Fence, Target, Walks, end},
     keeper::{Held, Watch},
 };
 use crate::{
-    ambient::{Deadline, Stopwatch, millis},
+    ambient::{self, Deadline, Stopwatch, millis},
     codec::Sealed,
     domain::{entry::Token, key::Key, policy::Ttl},
     store::Store as _,
@@ -35,6 +35,8 @@ pub struct Write {
     argument: Option<Sealed>,
     /// Whether nothing is stored, whatever the rules say.
     bypass: bool,
+    /// Whether the body has failed before it changed anything.
+    unchanged: bool,
     time: Stopwatch,
 }
 
@@ -68,6 +70,7 @@ impl Write {
             begun: false,
             argument: None,
             bypass: false,
+            unchanged: false,
             time: Stopwatch::start(),
         };
         let deadline = Deadline::after(engine.config.budget);
@@ -81,6 +84,11 @@ impl Write {
         };
         write.versions = join(announced, versions).await.1;
         write
+    }
+
+    /// The body has failed, and its error says that it has changed nothing: nothing is invalidated.
+    pub(crate) fn unchanged(&mut self, unchanged: bool) {
+        self.unchanged = unchanged;
     }
 
     pub(crate) fn bypass(&mut self, bypass: bool) {
@@ -107,7 +115,9 @@ impl Write {
         }
         let watch = Watch::new(&self.engine);
         watch.holds(standing);
-        body.await
+        // A fence is not renewed for a body that its caller does not poll.
+        let (mut body, mut relay) = (pin!(body), None);
+        poll_fn(|context| watch.run().poll(body.as_mut(), &mut relay, context)).await
     }
 
     /// Ends the write: the argument is stored where there is one, `late` targets join the others.
@@ -175,7 +185,14 @@ impl Write {
     fn steps(&mut self, end_of_own: End, failed: bool) -> impl Future<Output = ()> + Send + 'static {
         let (engine, site) = (Arc::clone(&self.engine), self.site);
         let settle = site.config.settle;
-        let hold = if failed { engine.config.hold.max(settle) } else { settle };
+        let hold = match failed {
+            true if self.unchanged => Duration::ZERO,
+            true => engine.config.hold.max(settle),
+            false => settle,
+        };
+        if self.unchanged {
+            self.targets.clear();
+        }
         let own = self.own.take().map(|own| (own, end_of_own));
         let fences = std::mem::take(&mut self.fences);
         let targets = std::mem::take(&mut self.targets);
@@ -191,8 +208,12 @@ impl Write {
             let budget = engine.config.budget;
             let prolonged =
                 prolong(&engine, if total > 0 { &tags } else { &[] }, total, Deadline::after(budget));
-            let (ended, ()) = join(end(budget, own, fences, &targets, hold), prolonged).await;
+            let ended = end(budget, Walks::WithinBudget, own, fences, &targets, hold);
+            let (ended, ()) = join(ended, prolonged).await;
             site.emitter.invalidations(site.labels(), ended.invalidated, ended.failed);
+            if let (true, Some(hold)) = (failed, hold) {
+                repeat(&engine, &targets, hold);
+            }
             if stores {
                 let result = match ended.stored {
                     true => "stored",
@@ -203,6 +224,21 @@ impl Write {
             }
         }
     }
+}
+
+/// Invalidates tags and patterns once more at the end of a hold (rule 5): what the write commits until then may have been
+/// loaded before, and stored since, under a version that was new at the time.
+fn repeat(engine: &Arc<Engine>, targets: &[Target], hold: Duration) {
+    let targets: Vec<Target> = targets.iter().filter_map(Target::without_keys).collect();
+    if targets.is_empty() {
+        return;
+    }
+    let budget = engine.config.budget;
+    engine.tasks.spawn(async move {
+        ambient::sleep(hold).await;
+        // What is not acknowledged is noted by then.
+        let _ended = end(budget, Walks::ToTheirEnd, None, Vec::new(), &targets, None).await;
+    });
 }
 
 /// How long versions of tags are needed by a write under way: longer than it can stay fenced.
@@ -236,7 +272,7 @@ impl Drop for Write {
             let fences = std::mem::take(&mut self.fences);
             self.engine.tasks.spawn(async move {
                 // What was not acknowledged is noted by then.
-                let _ended = end(budget, own, fences, &[], None).await;
+                let _ended = end(budget, Walks::WithinBudget, own, fences, &[], None).await;
             });
         }
     }

@@ -174,7 +174,7 @@ impl World {
         loop {
             let follower = match self.flights.follow(&KEY, failures > 0) {
                 Some(follower) => follower,
-                None => match self.flights.lead_or_follow(&KEY, failures > 0) {
+                None => match self.flights.lead_or_follow(&KEY, failures > 0, None) {
                     Role::Follow(follower) => follower,
                     Role::Lead(leader) => {
                         let fate = if first.swap(false, SeqCst) { fate } else { Fate::Lands };
@@ -184,7 +184,7 @@ impl World {
             };
             match follower.landed().await {
                 Landed::Shared(shared) => return shared.downcast_ref::<u64>().copied(),
-                Landed::Failed | Landed::TimedOut | Landed::Nothing => failures += 1,
+                Landed::Failed | Landed::Panicked | Landed::TimedOut | Landed::Nothing => failures += 1,
             }
         }
     }

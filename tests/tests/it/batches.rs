@@ -243,15 +243,18 @@ async fn a_load_that_asks_for_its_own_ids_does_not_wait_for_itself(_: Cache) {
     assert_eq!((call.expect("it does not hang").len(), runs.get()), (3, 2));
 }
 
-async fn ten_thousand_ids(_: Cache) {
+async fn ten_thousand_ids(cache: Cache) {
+    // All steps before the body share one budget, and so do those after it: a busy machine must not decide this test.
+    let patient = || redis_builder().budget(Duration::from_secs(300)).build().unwrap();
+    let cache = if cache.health().store.starts_with("redis") { patient() } else { cache };
     let database = Database::default();
     let ids: Vec<u64> = (0..10_000).collect();
     for _ in 0..2 {
-        let found = get_users(&ids, &database).await.unwrap();
+        let found = cache.scope(get_users(&ids, &database)).await.unwrap();
         assert_eq!(found.len(), 10_000);
         assert!(found.iter().all(|(id, found)| *found == user(*id)));
     }
-    assert_eq!(database.asked(), std::slice::from_ref(&ids));
+    assert!(database.asked() == std::slice::from_ref(&ids), "asked for once, all of them");
 }
 
 #[cached(batch, ttl = "5m", key = "member:<id>", each = "id in ids", tags = ["group:<id.0>", "members"], skip = [runs])]

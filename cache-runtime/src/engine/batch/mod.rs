@@ -17,7 +17,7 @@ use super::{
     drive::Pinned,
     keeper::Watch,
     lease::Leased,
-    load::Served,
+    load::served,
     lookup::{Found, Place, Probe, finished},
 };
 use crate::{
@@ -307,10 +307,5 @@ struct Beside {
 }
 
 fn land<V: CacheValue>(leader: Leader, good_for: u32, value: Option<&V>) {
-    leader.land(good_for, || {
-        Some(Arc::new(match value {
-            Some(value) => Served::Value(value.clone()),
-            None => Served::Negative,
-        }))
-    });
+    leader.land(good_for, || Some(served(value.cloned())));
 }

@@ -93,7 +93,7 @@ where
                 Some(Landed::Shared(shared)) => shared,
                 // It takes too long, or waits for us.
                 None | Some(Landed::TimedOut) => continue,
-                Some(Landed::Failed | Landed::Nothing) => {
+                Some(Landed::Failed | Landed::Panicked | Landed::Nothing) => {
                     again.push(index);
                     continue;
                 }

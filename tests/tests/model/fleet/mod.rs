@@ -77,6 +77,8 @@ enum Rule {
     ScanFindsLeases,
     /// A pattern drops all local values that match, not only those of the keys that were found.
     DropAllThatMatch,
+    /// A write that failed, and may land later, invalidates its tag again at the end of its hold (rule 5).
+    RepeatAfterHold,
 }
 
 /// What a write is about.
@@ -114,6 +116,8 @@ struct Change {
     target: Target,
     /// A write-through: of a key.
     strict: bool,
+    /// It has failed or was dropped, and may land until its hold is over. Of a tag: keys are fenced meanwhile.
+    late: bool,
 }
 
 /// Who takes part, and what may happen.
@@ -156,11 +160,12 @@ const ELSEWHERE: Caller = Caller { process: 1, key: 0, local: true };
 const BARE: Caller = Caller { local: false, ..HERE };
 const BARE_ELSEWHERE: Caller = Caller { process: 1, ..BARE };
 /// A plain write in the first process.
-const WRITE: Change = Change { process: 0, target: Target::Key(0), strict: false };
+const WRITE: Change = Change { process: 0, target: Target::Key(0), strict: false, late: false };
 const FAR_WRITE: Change = Change { process: 1, ..WRITE };
 const TAG_WRITE: Change = Change { target: Target::Tag, ..WRITE };
 const FAR_TAG_WRITE: Change = Change { process: 1, ..TAG_WRITE };
 const PATTERN_WRITE: Change = Change { target: Target::Pattern, ..WRITE };
+const LATE_TAG_WRITE: Change = Change { late: true, ..TAG_WRITE };
 const THROUGH: Change = Change { strict: true, ..WRITE };
 
 const SCENE: Scene = Scene {
@@ -328,7 +333,17 @@ enum Write {
     Failed(Version),
     /// Without its rule: the local value is gone, and the generation is next.
     Dropped(Version),
+    /// Of a late write: what it has committed, and where it is.
+    Late(Option<Version>, Late),
     Done,
+}
+
+/// The steps of a write that failed or was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Late {
+    Invalidate(Wire<()>),
+    Holding,
+    Again(Wire<()>),
 }
 
 /// What comes to a process unasked, and what comes after it.

@@ -1,7 +1,8 @@
 //! Each rule of tags, with and without a local level, and what breaks without it.
 
 use super::{
-    BARE, BARE_ELSEWHERE, ELSEWHERE, FAR_TAG_WRITE, HERE, Rule, SCENE, Scene, TAG_WRITE, THROUGH, WRITE,
+    BARE, BARE_ELSEWHERE, ELSEWHERE, FAR_TAG_WRITE, HERE, LATE_TAG_WRITE, Rule, SCENE, Scene, TAG_WRITE,
+    THROUGH, WRITE,
     local::{holds, needs},
 };
 use crate::explorer::is_deep;
@@ -48,6 +49,14 @@ fn versions_never_come_back() {
 fn a_write_through_knows_the_versions_before_its_body_runs() {
     let changes = &[THROUGH, TAG_WRITE];
     needs(Scene { callers: &[BARE], changes, ..COLD }, &[Rule::VersionsBeforeBody]);
+}
+
+#[test]
+fn a_late_write_binds_readers_of_its_tag_from_the_end_of_its_hold_on() {
+    let scene = Scene { changes: &[LATE_TAG_WRITE], ..WARM };
+    needs(scene, &[Rule::RepeatAfterHold]);
+    needs(Scene { callers: &[HERE, HERE], ..scene }, &[Rule::RepeatAfterHold]);
+    holds(Scene { callers: APART, evictions: 1, ..scene });
 }
 
 #[test]

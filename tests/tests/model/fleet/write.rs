@@ -1,6 +1,6 @@
 //! A write: commit, invalidation acknowledged, published, its own local value dropped, return.
 
-use super::{Change, KEYS, Rule, Scene, Stored, Target, World, Write};
+use super::{Change, KEYS, Late, Rule, Scene, Stored, Target, World, Write};
 use crate::{
     Version, Wire,
     entry::Entry,
@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<World>) {
-    let Change { process, target, strict } = scene.changes[at];
+    let Change { process, target, strict, late } = scene.changes[at];
     let mut step = |event, change: &dyn Fn(&mut World) -> Write| {
         let mut after = world.clone();
         after.writers[at] = change(&mut after);
@@ -18,6 +18,9 @@ pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<Wo
     let key = if let Target::Key(key) = target { key } else { 0 };
     match world.writers[at] {
         Write::Done => {}
+        Write::NotCalled if late => {
+            step("called, and fails", &|_| Write::Late(None, Late::Invalidate(Wire::Sent)));
+        }
         Write::NotCalled if strict => {
             step("called", &|_| Write::Begin { begun: false, tag: (!scene.tagged).then_some(0) });
         }
@@ -102,6 +105,7 @@ pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<Wo
             after.bump(scene, process, target);
             after.return_from(at, scene, version)
         }),
+        Write::Late(landed, step_of) => late_events(scene, world, at, (landed, step_of), next),
         Write::Failed(version) => step("returns without an acknowledgement", &|after| {
             if scene.keeps(Rule::QueueFirst) {
                 after.forget(scene, process, target);
@@ -111,6 +115,54 @@ pub(super) fn events(scene: &Scene, world: &World, at: usize, next: &mut Next<Wo
             after.learn(process, target, version);
             Write::Done
         }),
+    }
+}
+
+/// A write that failed: it invalidates, may land while its hold lasts, and invalidates again at the end of it.
+fn late_events(
+    scene: &Scene,
+    world: &World,
+    at: usize,
+    (landed, late): (Option<Version>, Late),
+    next: &mut Next<World>,
+) {
+    let Change { process, target, .. } = scene.changes[at];
+    let version = landed.unwrap_or(0);
+    let mut after = world.clone();
+    let event = match late {
+        Late::Invalidate(Wire::Sent) | Late::Again(Wire::Sent) => {
+            after.invalidate(scene, target, version);
+            let wire = Wire::Executed(());
+            let late =
+                if late == Late::Again(Wire::Sent) { Late::Again(wire) } else { Late::Invalidate(wire) };
+            after.writers[at] = Write::Late(landed, late);
+            "invalidation of a late write executed"
+        }
+        Late::Invalidate(Wire::Executed(())) => {
+            after.forget(scene, process, target);
+            after.writers[at] = Write::Late(landed, Late::Holding);
+            "invalidation of a late write acknowledged"
+        }
+        Late::Holding if scene.keeps(Rule::RepeatAfterHold) => {
+            after.writers[at] = Write::Late(landed, Late::Again(Wire::Sent));
+            "its hold is over"
+        }
+        Late::Holding | Late::Again(Wire::Executed(())) => {
+            after.forget(scene, process, target);
+            after.writers[at] = after.return_from(at, scene, version);
+            "counts as written from now on"
+        }
+    };
+    next.push((Event("writer", at, event), Ok(after)));
+    if landed.is_none() && !matches!(late, Late::Again(_)) {
+        let mut after = world.clone();
+        after.commits += 1;
+        let version = after.commits;
+        for key in (0..KEYS).filter(|key| target.covers(*key)) {
+            after.rows[key] = version;
+        }
+        after.writers[at] = Write::Late(Some(version), late);
+        next.push((Event("writer", at, "committed after all"), Ok(after)));
     }
 }
 
