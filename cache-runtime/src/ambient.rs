@@ -164,27 +164,36 @@ impl Drop for ThreadNumber {
     }
 }
 
-/// A number that was never drawn before, in this process or in another.
+/// A number that was never drawn before, in this process or in another, also not in one that was forked off this one.
 ///
-/// SipHash of a counter under keys that the system drew for this process: the standard library's own randomness.
+/// The system draws each: a generator in this process would be copied by a fork, and the copies would draw the same.
 pub(crate) fn token() -> Token {
-    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
-    static DRAWN: AtomicU64 = AtomicU64::new(0);
-    let drawn = DRAWN.fetch_add(1, Ordering::Relaxed);
-    let [high, low] = [&KEYS[0], &KEYS[1]].map(|keys| u128::from(keys.hash_one(drawn)));
-    Token((high << 64 | low).max(1).to_be_bytes())
+    let mut token = [0; 16];
+    if getrandom::fill(&mut token).is_err() || token == Token::NONE.0 {
+        // A sandbox without randomness: two processes that live have different numbers, and draws their own places.
+        token = (drawn(u64::from(std::process::id())) | 1).to_be_bytes();
+    }
+    Token(token)
 }
 
-/// 64 bits that nobody knows.
+/// 64 bits that nobody outside of this process knows.
 pub(crate) fn seed() -> u64 {
-    let [.., a, b, c, d, e, f, g, h] = token().0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    drawn(0) as u64
 }
 
 /// From 0 up to 1.
 pub(crate) fn random() -> f64 {
-    let [.., a, b, c, d] = token().0;
-    f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
+    f64::from(drawn(0) as u32) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// SipHash of a counter under keys that the system drew for this process: the standard library's own randomness. It is
+/// cheap, and the same in a fork.
+fn drawn(salt: u64) -> u128 {
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
+    let number = (DRAWN.fetch_add(1, Ordering::Relaxed), salt);
+    let [high, low] = [&KEYS[0], &KEYS[1]].map(|keys| u128::from(keys.hash_one(number)));
+    high << 64 | low
 }
 
 pub(crate) fn millis(duration: Duration) -> Millis {
