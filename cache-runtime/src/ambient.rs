@@ -16,24 +16,49 @@ use std::{
 use crate::domain::entry::{Millis, Token};
 
 /// The clock of an in-process store, and of what this process remembers.
+///
+/// It asks the wall clock once and counts from there: a wall clock that is set back or ahead afterwards neither prolongs
+/// what is held nor ends it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
     /// Milliseconds that a test has moved the clock ahead.
     ahead: Arc<AtomicU64>,
+    /// Whether nothing but that moves it.
+    #[cfg(any(test, feature = "testing"))]
+    still: bool,
 }
 
 impl Clock {
-    /// Wall-clock time, as servers agree on it.
+    /// Milliseconds since the Unix epoch, about as servers agree on it.
     pub(crate) fn now(&self) -> Millis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        millis(since) + self.ahead.load(Ordering::Relaxed)
+        /// What the wall clock showed when the other one began.
+        static BEGAN: LazyLock<Millis> = LazyLock::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            millis(since).saturating_sub(counted())
+        });
+        self.moved(|| *BEGAN + counted())
     }
 
     /// Milliseconds since some moment, never 0, by a clock that is cheap to read, never goes back and is late by a few
     /// milliseconds.
     #[inline]
     pub(crate) fn ticks(&self) -> Millis {
-        coarse() + self.ahead.load(Ordering::Relaxed)
+        self.moved(coarse)
+    }
+
+    #[inline]
+    fn moved(&self, real: impl FnOnce() -> Millis) -> Millis {
+        #[cfg(any(test, feature = "testing"))]
+        if self.still {
+            return 1 + self.ahead.load(Ordering::Relaxed);
+        }
+        real() + self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// One that a test moves, and nothing else.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn still() -> Self {
+        Self { still: true, ..Self::default() }
     }
 
     #[cfg(feature = "testing")]
@@ -42,18 +67,34 @@ impl Clock {
     }
 }
 
+/// Milliseconds since the machine was started; sleep counts, too, as it does for whoever reads the values afterwards.
+#[cfg(target_os = "linux")]
+fn counted() -> Millis {
+    of_timespec(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
+}
+
 /// `Instant::now` costs as much as the rest of a look-up in the process; this a tenth of it.
 #[cfg(target_os = "linux")]
 #[inline]
 fn coarse() -> Millis {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    1 + time.tv_sec.unsigned_abs() * 1_000 + time.tv_nsec.unsigned_abs() / 1_000_000
+    1 + of_timespec(rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse))
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn of_timespec(time: rustix::time::Timespec) -> Millis {
+    time.tv_sec.unsigned_abs() * 1_000 + time.tv_nsec.unsigned_abs() / 1_000_000
+}
+
+#[cfg(not(target_os = "linux"))]
+fn counted() -> Millis {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    millis(START.elapsed())
 }
 
 #[cfg(not(target_os = "linux"))]
 fn coarse() -> Millis {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    1 + millis(START.elapsed())
+    1 + counted()
 }
 
 /// A point in monotonic time from which durations are measured.
