@@ -387,8 +387,8 @@ pub(super) fn seal<V: CacheValue>(
     load: Duration,
 ) -> Option<codec::Sealed> {
     let Context { engine, site } = context;
-    let ttl = engine.ttl(ttl).min(LONGEST_TTL);
-    if ttl < Duration::from_millis(1) {
+    let ttl = engine.ttl(ttl);
+    if ttl.is_zero() {
         return None;
     }
     let fresh = millis(jittered(ttl, site.config.jitter, ambient::random()));
@@ -450,9 +450,6 @@ pub(super) async fn prolong(engine: &Engine, tags: &[Key], total: Millis, deadli
         drop(deadline.bound(engine.store.versions(tags, total)).await);
     }
 }
-
-/// Longer ones do not fit into what Redis takes for an expiry: 100 years.
-const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Runs a future, and another one beside it that is of no interest when the first has ended.
 pub(super) async fn beside<F: Future>(future: F, background: impl Future<Output = ()>) -> F::Output {

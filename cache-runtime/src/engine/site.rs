@@ -13,7 +13,7 @@ use crate::{
     ambient::millis,
     domain::{
         entry::Millis,
-        policy::{Staleness, Ttl},
+        policy::{LONGEST, Staleness, Ttl},
         verdict::Fingerprint,
     },
     metrics::{
@@ -90,8 +90,8 @@ impl SiteConfig {
 
     pub(crate) fn staleness(&self) -> Staleness {
         Staleness {
-            while_revalidate: millis(self.stale_while_revalidate),
-            if_error: millis(self.stale_if_error),
+            while_revalidate: millis(self.stale_while_revalidate.min(LONGEST)),
+            if_error: millis(self.stale_if_error.min(LONGEST)),
             early: self.early_refresh,
         }
     }
