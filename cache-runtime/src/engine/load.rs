@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
-    codec::{self, Seal, Unstorable, envelope::Body},
+    codec::{self, Difference, Seal, Unstorable, envelope::Body},
     domain::{
         entry::{Acquired, Lease, Lifetime, Millis, Seen, Stored, Token},
         key::Key,
@@ -24,7 +24,7 @@ use crate::{
     },
     error::StoreError,
     flight::{Leader, Shared},
-    metrics::Outcome,
+    metrics::{Complaint, Outcome},
     resilience::refresh::Refreshing,
     store::{Look, Store as _},
 };
@@ -400,27 +400,33 @@ pub(super) fn seal<V: CacheValue>(
         fingerprint: site.fingerprint::<V>(),
         tags,
     };
-    let unfit = match codec::seal(&seal, engine.config.max_value_size) {
-        Ok(sealed) => return Some(sealed),
-        Err(Unstorable::Absent) => return None,
-        Err(unfit) => unfit,
+    let limit = engine.config.max_value_size;
+    let reason = match site.proofs.seal(&seal, limit) {
+        Ok((sealed, difference)) => {
+            if let Some(Difference(field)) = difference {
+                site.complain::<V>(Complaint::Different(&field));
+            }
+            return Some(sealed);
+        }
+        Err(Unstorable::Absent) => {
+            site.complain::<V>(Complaint::LikeNone);
+            return None;
+        }
+        Err(Unstorable::TooLarge(size)) => {
+            site.complain::<V>(Complaint::TooLarge { size, limit });
+            "too_large"
+        }
+        Err(Unstorable::Encode(error)) => {
+            site.complain::<V>(Complaint::Unserialisable(&error));
+            "encode"
+        }
+        Err(Unstorable::Unreadable(error)) => {
+            site.complain::<V>(Complaint::Unreadable(&error));
+            "unreadable"
+        }
     };
-    let function = site.labels().function;
-    let reason = match &unfit {
-        Unstorable::TooLarge(_) => "too_large",
-        Unstorable::Encode(_) | Unstorable::Absent => "encode",
-    };
+    engine.stats(site).unstorable.fetch_add(1, Ordering::Relaxed);
     site.emitter.unstorable(site.labels(), reason);
-    site.warn_once(|| match unfit {
-        Unstorable::TooLarge(size) => {
-            let limit = engine.config.max_value_size;
-            tracing::warn!(function, size, limit, "not stored: the value is larger than `max_value_size`");
-        }
-        Unstorable::Encode(error) => {
-            tracing::warn!(function, %error, "not stored: the value cannot be serialised");
-        }
-        Unstorable::Absent => {}
-    });
     None
 }
 

@@ -1,5 +1,7 @@
 //! Defects that were found once.
 
+mod clocks;
+mod extremes;
 mod flights;
 mod forks;
 mod holds;
