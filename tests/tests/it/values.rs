@@ -210,7 +210,7 @@ async fn an_entry_that_cannot_be_read_is_named_once() {
             actor(1).await;
         }
         let report = cache.report();
-        assert_eq!(report.function("::actor").unwrap().decode_failures, 3, "{report}");
+        assert_eq!(report.function("actor").unwrap().decode_failures, 3, "{report}");
         let text = report.to_string();
         assert!(
             ["undecoded", "cold", "invalidated", "load errors"].iter().all(|name| text.contains(name)),
