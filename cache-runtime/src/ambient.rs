@@ -21,24 +21,49 @@ use std::{
 use crate::domain::entry::{Millis, Token};
 
 /// The clock of an in-process store, and of what this process remembers.
+///
+/// It asks the wall clock once and counts from there: a wall clock that is set back or ahead afterwards neither prolongs
+/// what is held nor ends it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
     /// Milliseconds that a test has moved the clock ahead.
     ahead: Arc<AtomicU64>,
+    /// Whether nothing but that moves it.
+    #[cfg(any(test, feature = "testing"))]
+    still: bool,
 }
 
 impl Clock {
-    /// Wall-clock time, as servers agree on it.
+    /// Milliseconds since the Unix epoch, about as servers agree on it.
     pub(crate) fn now(&self) -> Millis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        millis(since) + self.ahead.load(Ordering::Relaxed)
+        /// What the wall clock showed when the other one began.
+        static BEGAN: LazyLock<Millis> = LazyLock::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            millis(since).saturating_sub(counted())
+        });
+        self.moved(|| *BEGAN + counted())
     }
 
     /// Milliseconds since some moment, never 0, by a clock that is cheap to read, never goes back and is late by a few
     /// milliseconds.
     #[inline]
     pub(crate) fn ticks(&self) -> Millis {
-        coarse() + self.ahead.load(Ordering::Relaxed)
+        self.moved(coarse)
+    }
+
+    #[inline]
+    fn moved(&self, real: impl FnOnce() -> Millis) -> Millis {
+        #[cfg(any(test, feature = "testing"))]
+        if self.still {
+            return 1 + self.ahead.load(Ordering::Relaxed);
+        }
+        real() + self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// One that a test moves, and nothing else.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn still() -> Self {
+        Self { still: true, ..Self::default() }
     }
 
     #[cfg(feature = "testing")]
@@ -47,12 +72,29 @@ impl Clock {
     }
 }
 
+/// Milliseconds since the machine was started; sleep counts, too, as it does for whoever reads the values afterwards.
+#[cfg(target_os = "linux")]
+fn counted() -> Millis {
+    of_timespec(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
+}
+
 /// `Instant::now` costs as much as the rest of a look-up in the process; this a tenth of it.
 #[cfg(target_os = "linux")]
 #[inline]
 fn coarse() -> Millis {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    1 + time.tv_sec.unsigned_abs() * 1_000 + time.tv_nsec.unsigned_abs() / 1_000_000
+    1 + of_timespec(rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse))
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn of_timespec(time: rustix::time::Timespec) -> Millis {
+    time.tv_sec.unsigned_abs() * 1_000 + time.tv_nsec.unsigned_abs() / 1_000_000
+}
+
+#[cfg(not(target_os = "linux"))]
+fn counted() -> Millis {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    millis(START.elapsed())
 }
 
 /// Milliseconds since some moment, as [`Clock::ticks`] that no test moves.
@@ -62,8 +104,7 @@ pub(crate) fn ticks() -> Millis {
 
 #[cfg(not(target_os = "linux"))]
 fn coarse() -> Millis {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    1 + millis(START.elapsed())
+    1 + counted()
 }
 
 /// A point in monotonic time from which durations are measured.
@@ -166,27 +207,36 @@ impl Drop for ThreadNumber {
     }
 }
 
-/// A number that was never drawn before, in this process or in another.
+/// A number that was never drawn before, in this process or in another, also not in one that was forked off this one.
 ///
-/// SipHash of a counter under keys that the system drew for this process: the standard library's own randomness.
+/// The system draws each: a generator in this process would be copied by a fork, and the copies would draw the same.
 pub(crate) fn token() -> Token {
-    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
-    static DRAWN: AtomicU64 = AtomicU64::new(0);
-    let drawn = DRAWN.fetch_add(1, Ordering::Relaxed);
-    let [high, low] = [&KEYS[0], &KEYS[1]].map(|keys| u128::from(keys.hash_one(drawn)));
-    Token((high << 64 | low).max(1).to_be_bytes())
+    let mut token = [0; 16];
+    if getrandom::fill(&mut token).is_err() || token == Token::NONE.0 {
+        // A sandbox without randomness: two processes that live have different numbers, and draws their own places.
+        token = (drawn(u64::from(std::process::id())) | 1).to_be_bytes();
+    }
+    Token(token)
 }
 
-/// 64 bits that nobody knows.
+/// 64 bits that nobody outside of this process knows.
 pub(crate) fn seed() -> u64 {
-    let [.., a, b, c, d, e, f, g, h] = token().0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    drawn(0) as u64
 }
 
 /// From 0 up to 1.
 pub(crate) fn random() -> f64 {
-    let [.., a, b, c, d] = token().0;
-    f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
+    f64::from(drawn(0) as u32) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// SipHash of a counter under keys that the system drew for this process: the standard library's own randomness. It is
+/// cheap, and the same in a fork.
+fn drawn(salt: u64) -> u128 {
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
+    let number = (DRAWN.fetch_add(1, Ordering::Relaxed), salt);
+    let [high, low] = [&KEYS[0], &KEYS[1]].map(|keys| u128::from(keys.hash_one(number)));
+    high << 64 | low
 }
 
 pub(crate) fn millis(duration: Duration) -> Millis {

@@ -1,7 +1,13 @@
 //! `CacheBuilder`: everything that can be set, and the one place that names concrete stores.
+//!
+//! `environment` reads the variables, `range` knows what each setting may be.
+
+mod environment;
+mod range;
 
 use std::{sync::Arc, time::Duration};
 
+use self::environment::Environment;
 #[cfg(feature = "testing")]
 use crate::redis::scripts;
 use crate::{
@@ -21,6 +27,9 @@ use crate::{
 };
 
 /// Sets up a [`Cache`].
+///
+/// A setting outside of its range is brought into it, and one of zero is refused by [`build`](Self::build), where nothing
+/// else is said.
 ///
 /// ```
 /// use std::time::Duration;
@@ -82,39 +91,9 @@ impl CacheBuilder {
     /// Begins with what the environment says; see [`Cache::from_env`].
     ///
     /// # Errors
-    /// Where a variable cannot be parsed; the error names it.
+    /// Where a variable cannot be parsed or is misspelled; the error names it.
     pub fn from_env() -> Result<Self, Error> {
-        // Empty is not set: compose files write `REDIS_URL=${REDIS_URL:-}`.
-        Self::from_variables(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-    }
-
-    fn from_variables(variable: &impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut builder = Self { redis: RedisConfig::from_env(variable)?, ..Self::default() };
-        if let Some(namespace) = variable("CACHE_NAMESPACE") {
-            builder = builder.set_namespace(&namespace, "CACHE_NAMESPACE")?;
-        }
-        for class in TtlClass::ALL {
-            let name = format!("CACHE_TTL_{class}");
-            let Some(text) = variable(&name) else { continue };
-            builder.ttls.set(class, duration(&name, &text)?);
-        }
-        if let Some(text) = variable("CACHE_LOCAL") {
-            builder.local = Some(duration("CACHE_LOCAL", &text)?);
-        }
-        if let Some(text) = variable("CACHE_LOCAL_MEMORY") {
-            builder.local_memory = bytes("CACHE_LOCAL_MEMORY", &text)?;
-        }
-        if let Some(text) = variable("CACHE_COHERENCE") {
-            builder.coherence = match text.as_str() {
-                "tracking" => Coherence::Tracking,
-                "channel" => Coherence::Channel,
-                _ => {
-                    let wrong = format!("CACHE_COHERENCE is `{text}`; write `tracking` or `channel`");
-                    return Err(Error::config(wrong));
-                }
-            };
-        }
-        Ok(builder)
+        Environment::of_process()?.builder()
     }
 
     /// Uses the Redis at `url`; see [`Cache::connect`].
@@ -151,52 +130,54 @@ impl CacheBuilder {
         Ok(self)
     }
 
-    /// Gives a TTL class another length.
+    /// Gives a TTL class another length: zero for "not stored", else 1 millisecond to 100 years.
     pub fn ttl_class(mut self, class: TtlClass, length: Duration) -> Self {
         self.ttls.set(class, length);
         self
     }
 
-    /// How long a call waits for Redis before its body, and again after it. 100 milliseconds by default.
+    /// How long a call waits for Redis before its body, and again after it. 100 milliseconds by default; 1 millisecond to 1
+    /// minute.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self
     }
 
-    /// How long others wait for a load. 30 seconds by default.
+    /// How long others wait for a load. 30 seconds by default; 1 millisecond to 1 day.
     pub fn load_timeout(mut self, timeout: Duration) -> Self {
         self.load_timeout = timeout;
         self
     }
 
     /// How long the right to load a key, or to write it, outlives a process that has crashed; it is renewed every third of
-    /// this. 3 seconds by default, at least 30 milliseconds. The same in all processes, or the shortest counts.
+    /// this. 3 seconds by default; 30 milliseconds to 1 hour. The same in all processes, or the shortest counts.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.max(Duration::from_millis(30));
+        self.lease = lease;
         self
     }
 
-    /// How many connections to Redis all calls share. 2 by default.
+    /// How many connections to Redis all calls share. 2 by default; 1 to 64.
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes;
         self
     }
 
-    /// Values that are larger, in bytes, are not stored. 1 MiB by default.
+    /// Values that are larger, in bytes, are not stored. 1 MiB by default; 1 byte to 511 MiB, which is the most that Redis
+    /// takes. In process a value takes up half of [`memory`](Self::memory) at most.
     pub fn max_value_size(mut self, bytes: usize) -> Self {
         self.max_value_size = bytes;
         self
     }
 
-    /// How many bytes a cache in this process may take. 64 MiB by default.
+    /// How many bytes a cache in this process may take. 64 MiB by default; 64 KiB to 1 PiB.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
     /// How long values of functions that do not say it themselves may be in the local level: decoded, in this process, for
-    /// tens of nanoseconds a hit. Not at all by default. `CACHE_LOCAL=5s` says the same; `local = false` at a function
-    /// keeps it out.
+    /// tens of nanoseconds a hit. Not at all by default, and where it is zero. `CACHE_LOCAL=5s` says the same;
+    /// `local = false` at a function keeps it out.
     ///
     /// # Consistency
     /// What another process writes is seen as soon as its message has come, which takes about a millisecond; at the latest
@@ -206,7 +187,7 @@ impl CacheBuilder {
         self
     }
 
-    /// How many bytes the local level may take, of all functions together. 64 MiB by default;
+    /// How many bytes the local level may take, of all functions together. 64 MiB by default; 64 KiB to 1 PiB.
     /// `CACHE_LOCAL_MEMORY=256MiB` says the same.
     pub fn local_memory(mut self, bytes: u64) -> Self {
         self.local_memory = bytes;
@@ -230,8 +211,28 @@ impl CacheBuilder {
     /// Builds the cache. Does not wait for a connection.
     ///
     /// # Errors
-    /// Where Redis is [required](Self::require_redis) and no URL is known.
+    /// Where Redis is [required](Self::require_redis) and no URL is known, and where a setting is zero that cannot be; the
+    /// error says which, and what to write.
     pub fn build(self) -> Result<Cache, Error> {
+        self.in_range()?.build_in_range()
+    }
+
+    /// The same with every setting in its range.
+    fn in_range(self) -> Result<Self, Error> {
+        Ok(Self {
+            budget: range::BUDGET.fit(self.budget)?,
+            lease: range::LEASE.fit(self.lease)?,
+            load_timeout: range::LOAD_TIMEOUT.fit(self.load_timeout)?,
+            lanes: range::LANES.fit(self.lanes)?,
+            max_value_size: range::MAX_VALUE_SIZE.fit(self.max_value_size)?,
+            memory: range::MEMORY.fit(self.memory)?,
+            local_memory: range::LOCAL_MEMORY.fit(self.local_memory)?,
+            local: self.local.filter(|local| !local.is_zero()),
+            ..self
+        })
+    }
+
+    fn build_in_range(self) -> Result<Cache, Error> {
         let Some(redis) = self.redis.clone() else {
             if self.require_redis {
                 return Err(Error::config("no Redis is configured, but required; set REDIS_URL"));
@@ -262,7 +263,9 @@ impl CacheBuilder {
         Ok(self.finish(AnyStore::Redis(Box::new(store)), local))
     }
 
-    pub(crate) fn build_in_memory(self) -> Cache {
+    pub(crate) fn build_in_memory(mut self) -> Cache {
+        // What is larger finds no room in it, and is to be warned of.
+        self.max_value_size = self.max_value_size.min(usize::try_from(self.memory / 2).unwrap_or(usize::MAX));
         let store = MemoryStore::new(self.memory, self.max_value_size, self.clock.clone());
         let local = self.local_level(true);
         self.finish(AnyStore::Memory(store), local)
@@ -299,91 +302,5 @@ impl CacheBuilder {
     }
 }
 
-fn duration(name: &str, text: &str) -> Result<Duration, Error> {
-    let length = humantime::parse_duration(text).ok().filter(|length| !length.is_zero());
-    length.ok_or_else(|| {
-        Error::config(format!("{name} is `{text}`, which is not a duration; write `90s`, `30m` or `1h 30m`"))
-    })
-}
-
-/// A number of bytes, or of `KiB`, `MiB` or `GiB`.
-fn bytes(name: &str, text: &str) -> Result<u64, Error> {
-    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
-    let shift = match text[digits.len()..].trim() {
-        "" | "B" => Some(0),
-        "KiB" => Some(10),
-        "MiB" => Some(20),
-        "GiB" => Some(30),
-        _ => None,
-    };
-    let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
-    let bytes = number.zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| {
-        Error::config(format!("{name} is `{text}`, which is not a size; write `67108864`, `64MiB` or `1GiB`"))
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn builder(variables: &[(&str, &str)]) -> Result<CacheBuilder, Error> {
-        CacheBuilder::from_variables(&|name| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    #[test]
-    fn the_environment_sets_namespace_and_classes() {
-        let builder = builder(&[("CACHE_NAMESPACE", "shop"), ("CACHE_TTL_STANDARD", "1h 30m")]).expect("fit");
-        assert_eq!(builder.namespace.as_deref(), Some("shop"));
-        assert_eq!(builder.ttls.resolve(TtlClass::Standard.into()), Duration::from_secs(5_400));
-    }
-
-    #[test]
-    fn a_malformed_variable_is_named() {
-        let check = |name, value, expected: &str| {
-            let error = builder(&[(name, value)]).expect_err("unfit").to_string();
-            assert!(error.contains(name) && error.contains(expected), "{error}");
-        };
-        check("CACHE_TTL_STATIC", "7", "which is not a duration");
-        check("CACHE_TTL_STATIC", "0s", "which is not a duration");
-        check("CACHE_NAMESPACE", "a:b", "use letters");
-        check("CACHE_NAMESPACE", "", "use letters");
-        check("REDIS_URL", "nonsense", "not a Redis URL");
-        check("CACHE_LOCAL", "5", "which is not a duration");
-        check("CACHE_LOCAL", "0s", "which is not a duration");
-        for size in ["0", "64MB", "MiB", "-1", "1.5GiB", "20000000000GiB", "99999999999999999999"] {
-            check("CACHE_LOCAL_MEMORY", size, "which is not a size");
-        }
-        check("CACHE_COHERENCE", "Tracking", "write `tracking` or `channel`");
-    }
-
-    #[test]
-    fn the_environment_sets_the_local_level() {
-        let set = |name, value| builder(&[(name, value)]).expect("fit");
-        assert_eq!(set("CACHE_LOCAL", "1m 5s").local, Some(Duration::from_secs(65)));
-        for (size, bytes) in
-            [("67108864", 64 << 20), ("64MiB", 64 << 20), ("3 KiB", 3 << 10), ("1GiB", 1 << 30)]
-        {
-            assert_eq!(set("CACHE_LOCAL_MEMORY", size).local_memory, bytes, "{size}");
-        }
-        assert_eq!(set("CACHE_COHERENCE", "channel").coherence, Coherence::Channel);
-        assert_eq!(set("CACHE_COHERENCE", "tracking").coherence, Coherence::Tracking);
-        let unset = builder(&[]).expect("fit");
-        assert_eq!((unset.local, unset.local_memory, unset.coherence), (None, 64 << 20, Coherence::Tracking));
-    }
-
-    #[test]
-    fn a_cache_can_be_built_where_no_runtime_is() {
-        let cache = Cache::connect("redis://127.0.0.1:1").expect("fit");
-        assert_eq!(cache.health().state, crate::HealthState::Disconnected);
-        assert_eq!(Cache::in_memory().health().state, crate::HealthState::Connected);
-    }
-
-    #[test]
-    fn redis_can_be_required() {
-        let error = Cache::builder().require_redis().build().expect_err("there is none");
-        assert!(error.to_string().contains("set REDIS_URL"), "{error}");
-    }
-}
+mod tests;

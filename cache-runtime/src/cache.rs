@@ -49,14 +49,35 @@ tokio::task_local! {
 }
 
 impl Cache {
-    /// A cache as the environment says: on Redis where `REDIS_URL` (or `REDIS_HOST`, with `REDIS_PORT`,
-    /// `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB`, `REDIS_TLS`) is set, else in this process.
+    /// A cache as the environment says: on Redis where `REDIS_URL` or `REDIS_HOST` is set, else in this process.
     ///
-    /// `CACHE_NAMESPACE` goes before every key; `CACHE_TTL_STANDARD=30m` and the like change the TTL classes.
     /// Does not wait for a connection: a Redis that is out of reach is joined when it appears.
     ///
+    /// | variable | meaning | example | where it is not set |
+    /// |---|---|---|---|
+    /// | `REDIS_URL` | where Redis is, and how to log in | `redis://user:password@host:6379/0`, `rediss://…` (TLS), `unix:///path` | `REDIS_HOST` |
+    /// | `REDIS_HOST` | the host alone, with its port, or a URL | `cache`, `cache:6379`, `[::1]:6379` | in this process |
+    /// | `REDIS_PORT` | its port; what Kubernetes sets for a service named `redis` (`tcp://…:6379`) counts as 6379 | `6379` | 6379 |
+    /// | `REDIS_USERNAME` | the user, where the URL names none | `shop` | the default user |
+    /// | `REDIS_PASSWORD` | the password, where the URL has none | | none |
+    /// | `REDIS_DB` | the database, where the URL names none | `3` | 0 |
+    /// | `REDIS_TLS` | whether to use TLS, for `REDIS_HOST`; `true`, `yes`, `on`, `1` or their opposites, in any case | `true` | no |
+    /// | `CACHE_NAMESPACE` | goes before every key, with a colon | `shop` | none |
+    /// | `CACHE_TTL_REALTIME` | length of that class | `5s` | 10 seconds |
+    /// | `CACHE_TTL_FREQUENT` | length of that class | `2m` | 5 minutes |
+    /// | `CACHE_TTL_STANDARD` | length of that class | `30m`, `1h 30m` | 1 hour |
+    /// | `CACHE_TTL_REFERENCE` | length of that class | `12h` | 24 hours |
+    /// | `CACHE_TTL_STATIC` | length of that class | `30d` | 7 days |
+    /// | `CACHE_LOCAL` | how long values may be in the local level, see [`CacheBuilder::local`] | `5s`, `off` | not at all |
+    /// | `CACHE_LOCAL_MEMORY` | how large the local level may become | `256MiB` | 64 MiB |
+    /// | `CACHE_COHERENCE` | how it hears of changes, see [`CacheBuilder::coherence`] | `tracking`, `channel` | `tracking` |
+    ///
+    /// White space around a value does not count (of a user and a password: newlines at the end), and an empty variable is
+    /// not set.
+    ///
     /// # Errors
-    /// Where a variable cannot be parsed; the error names it.
+    /// Where a variable cannot be parsed, contradicts another one, or has a name that is nearly one of those; the error
+    /// names it and says what to write.
     pub fn from_env() -> Result<Self, Error> {
         CacheBuilder::from_env()?.build()
     }

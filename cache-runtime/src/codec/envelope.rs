@@ -11,7 +11,7 @@
 //! 34   8    deadline of the lease
 //! value only: the body, made by the client; the scripts read `id` and the two durations
 //! 42   4    CRC-32 of all that follows
-//! 46   1    codec: 1 MessagePack with field names
+//! 46   1    codec: 1 MessagePack with field names, 2 the same in its human-readable spelling
 //! 47   1    flags: 1 negative entry
 //! 48   8    fingerprint of the type's name
 //! 56  16    id: the token that stored it
@@ -30,6 +30,7 @@
 
 use bytes::{Buf as _, Bytes};
 
+use super::Wire;
 use crate::domain::{
     entry::{Entry, Lease, Lifetime, Millis, Token, Value},
     verdict::Fingerprint,
@@ -44,6 +45,7 @@ const BODY: usize = 42;
 const CRC: usize = 4;
 const PAYLOAD: usize = 52;
 const MESSAGEPACK: u8 = 1;
+const MESSAGEPACK_READABLE: u8 = 2;
 const NEGATIVE: u8 = 1;
 /// Lua has no exact numbers from here on, and no clock shows such a time.
 const TOO_LARGE: Millis = 1 << 53;
@@ -58,6 +60,7 @@ pub(crate) struct Body {
 /// What the header of a value says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
+    pub(crate) wire: Wire,
     pub(crate) negative: bool,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) id: Token,
@@ -80,7 +83,10 @@ impl Header {
     pub(crate) fn start(&self, tags: &[Token]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(PAYLOAD + 16 * tags.len() + 256);
         bytes.extend_from_slice(&[0; CRC]);
-        bytes.push(MESSAGEPACK);
+        bytes.push(match self.wire {
+            Wire::Compact => MESSAGEPACK,
+            Wire::Readable => MESSAGEPACK_READABLE,
+        });
         bytes.push(if self.negative { NEGATIVE } else { 0 });
         bytes.extend_from_slice(&self.fingerprint.0.to_be_bytes());
         bytes.extend_from_slice(&self.id.0);
@@ -98,11 +104,16 @@ impl Header {
     fn read(body: &[u8]) -> Option<Self> {
         let crc = u32::from_be_bytes(array(body, 0)?);
         let tags = u16::from_be_bytes(array(body, 50)?);
-        let known = body.get(4) == Some(&MESSAGEPACK) && body.len() >= PAYLOAD + 16 * usize::from(tags);
-        if !known || crc != crc32fast::hash(body.get(CRC..)?) {
+        let wire = match *body.get(4)? {
+            MESSAGEPACK => Wire::Compact,
+            MESSAGEPACK_READABLE => Wire::Readable,
+            _ => return None,
+        };
+        if body.len() < PAYLOAD + 16 * usize::from(tags) || crc != crc32fast::hash(body.get(CRC..)?) {
             return None;
         }
         Some(Self {
+            wire,
             negative: body.get(5)? & NEGATIVE != 0,
             fingerprint: Fingerprint(u64::from_be_bytes(array(body, 6)?)),
             id: Token(array(body, 14)?),

@@ -1,11 +1,15 @@
-//! Values to bytes and back: `messagepack` for the payload, `envelope` for the header around it.
+//! Values to bytes and back: `messagepack` for the payload, `envelope` for the header around it; `proof` reads back what is
+//! stored, and `tree` finds what differs.
 
 pub(crate) mod envelope;
 mod messagepack;
+mod proof;
+mod tree;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::envelope::{Body, Header};
+pub(crate) use self::{messagepack::Wire, proof::Proofs, tree::Difference};
 use crate::domain::{
     entry::{Lifetime, Millis, Token},
     verdict::Fingerprint,
@@ -40,11 +44,19 @@ pub(crate) enum Unstorable {
     Absent,
     /// Its bytes are more than allowed.
     TooLarge(usize),
+    /// It cannot be read back, in the words of serde.
+    Unreadable(String),
 }
 
-/// Encodes a value with its header.
+/// Encodes a value with its header, without a proof.
+#[cfg(test)]
 pub(crate) fn seal<V: Serialize>(seal: &Seal<'_, V>, max_size: usize) -> Result<Sealed, Unstorable> {
+    seal_as(seal, Wire::Compact, max_size)
+}
+
+fn seal_as<V: Serialize>(seal: &Seal<'_, V>, wire: Wire, max_size: usize) -> Result<Sealed, Unstorable> {
     let header = Header {
+        wire,
         negative: seal.value.is_none(),
         fingerprint: seal.fingerprint,
         id: seal.id,
@@ -55,7 +67,7 @@ pub(crate) fn seal<V: Serialize>(seal: &Seal<'_, V>, max_size: usize) -> Result<
     let mut bytes = header.start(seal.tags);
     if let Some(value) = seal.value {
         let start = bytes.len();
-        messagepack::encode(value, &mut bytes).map_err(Unstorable::Encode)?;
+        messagepack::encode(value, wire, &mut bytes).map_err(Unstorable::Encode)?;
         if bytes[start..] == messagepack::NIL {
             return Err(Unstorable::Absent);
         }
@@ -66,14 +78,19 @@ pub(crate) fn seal<V: Serialize>(seal: &Seal<'_, V>, max_size: usize) -> Result<
     Ok(Sealed { lifetime: seal.lifetime, body: Body::close(header, bytes) })
 }
 
-/// Decodes the payload of a value. `None` where it is not one of type `V`, whatever its bytes are.
-pub(crate) fn open<V: DeserializeOwned>(body: &Body) -> Option<V> {
-    messagepack::decode(body.payload())
+/// Decodes the payload of a value. An error where it is not one of type `V`, whatever its bytes are.
+pub(crate) fn decode<V: DeserializeOwned>(body: &Body) -> Result<V, rmp_serde::decode::Error> {
+    messagepack::decode(body.payload(), body.header().wire)
 }
 
-/// What a negative entry is to a caller who wants a `V`: a value only where `V` has one for "none".
+#[cfg(any(test, fuzzing))]
+pub(crate) fn open<V: DeserializeOwned>(body: &Body) -> Option<V> {
+    decode(body).ok()
+}
+
+/// What a negative entry is to a caller that wants a `V`: a value only where `V` has one for "none".
 pub(crate) fn negative<V: DeserializeOwned>() -> Option<V> {
-    messagepack::decode(&messagepack::NIL)
+    messagepack::decode(&messagepack::NIL, Wire::Compact).ok()
 }
 
 #[cfg(test)]

@@ -135,8 +135,15 @@ struct Tree(Vec<Self>);
 /// A body whose checksum is right, whatever its payload is.
 fn sealed_payload(payload: &[u8]) -> Body {
     let lifetime = Lifetime { fresh: 1, total: 1 };
-    let header =
-        Header { negative: false, fingerprint: Fingerprint(0), id: Token::NONE, lifetime, load: 0, tags: 0 };
+    let header = Header {
+        wire: Wire::Compact,
+        negative: false,
+        fingerprint: Fingerprint(0),
+        id: Token::NONE,
+        lifetime,
+        load: 0,
+        tags: 0,
+    };
     let mut bytes = header.start(&[]);
     bytes.extend_from_slice(payload);
     Body::close(header, bytes)
@@ -184,6 +191,20 @@ fn a_payload_that_claims_too_much_is_refused() {
     let wide_map = [0xdf, 0xff, 0xff, 0xff, 0xff, 0xa1, b'x'];
     for payload in [&deep[..], &endless, &long_text, &wide_map] {
         assert_eq!(open_as_anything(&sealed_payload(payload)), 0, "{:02x?}", &payload[..6]);
+    }
+}
+
+#[test]
+fn an_entry_says_how_its_payload_is_spelled() {
+    let address = std::net::IpAddr::from([127, 0, 0, 1]);
+    let lifetime = Lifetime { fresh: 1, total: 1 };
+    let fingerprint = Fingerprint(0);
+    let seal_of = Seal { value: Some(&address), id: Token::NONE, lifetime, load: 0, fingerprint, tags: &[] };
+    for wire in [Wire::Compact, Wire::Readable] {
+        let sealed = seal_as(&seal_of, wire, 1 << 20).expect("storable");
+        assert_eq!(sealed.body.payload().ends_with(b"127.0.0.1"), wire == Wire::Readable);
+        let (value, _) = value_in(envelope::parse(stored(1, None, &sealed))).expect("a value");
+        assert_eq!(open::<std::net::IpAddr>(&value.body), Some(address));
     }
 }
 

@@ -96,6 +96,11 @@ impl From<TtlClass> for Ttl {
     }
 }
 
+/// What is shorter would be none at all.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// What is longer is none of a cache, and no clock of Redis shows such a time.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// The lengths of the five classes in one cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TtlTable([Duration; 5]);
@@ -111,11 +116,13 @@ impl TtlTable {
         self.0[class as usize] = length;
     }
 
+    /// Zero, or a millisecond to a century.
     pub(crate) fn resolve(&self, ttl: Ttl) -> Duration {
-        match ttl {
+        let length = match ttl {
             Ttl::Class(class) => self.0[class as usize],
             Ttl::For(duration) => duration,
-        }
+        };
+        if length.is_zero() { length } else { length.clamp(SHORTEST, LONGEST) }
     }
 }
 
@@ -126,7 +133,7 @@ pub(crate) fn jittered(ttl: Duration, jitter: f64, random: f64) -> Duration {
     let share = (jitter.clamp(0.0, 1.0) * random.clamp(0.0, 1.0)).clamp(0.0, 1.0);
     let shortened = ttl.mul_f64(1.0 - share);
     // A TTL that exists never becomes none at all.
-    shortened.max(Duration::from_millis(1)).min(ttl)
+    shortened.max(SHORTEST).min(ttl)
 }
 
 /// How far a value may be served past its end, and how soon before it a refresh may begin.
@@ -285,6 +292,9 @@ mod tests {
         assert_eq!(table.resolve(TtlClass::Standard.into()), Duration::from_secs(7));
         assert_eq!(table.resolve(TtlClass::Static.into()), Duration::from_secs(604_800));
         assert_eq!(table.resolve(Duration::from_secs(3).into()), Duration::from_secs(3));
+        assert_eq!(table.resolve(Duration::from_nanos(1).into()), SHORTEST);
+        assert_eq!(table.resolve(Duration::MAX.into()), LONGEST);
+        assert_eq!(table.resolve(Duration::ZERO.into()), Duration::ZERO);
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! The end of a load: its value is encoded and stored where the lease still stands.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::future::join;
 
 use super::{CacheValue, Context, Engine, lease::Leased};
 use crate::{
     ambient::{self, Deadline, millis},
-    codec::{self, Seal, Unstorable},
+    codec::{self, Difference, Seal, Unstorable},
     domain::{
         entry::{Lifetime, Millis, Stored, Token},
         key::Key,
         policy::{Ttl, jittered},
     },
     flight::Leader,
+    metrics::Complaint,
     store::Store as _,
 };
 
@@ -26,8 +27,8 @@ pub(super) fn seal<V: CacheValue>(
     load: Duration,
 ) -> Option<codec::Sealed> {
     let Context { engine, site } = context;
-    let ttl = engine.ttl(ttl).min(LONGEST_TTL);
-    if ttl < Duration::from_millis(1) {
+    let ttl = engine.ttl(ttl);
+    if ttl.is_zero() {
         return None;
     }
     let fresh = millis(jittered(ttl, site.config.jitter, ambient::random()));
@@ -39,27 +40,33 @@ pub(super) fn seal<V: CacheValue>(
         fingerprint: site.fingerprint::<V>(),
         tags,
     };
-    let unfit = match codec::seal(&seal, engine.config.max_value_size) {
-        Ok(sealed) => return Some(sealed),
-        Err(Unstorable::Absent) => return None,
-        Err(unfit) => unfit,
+    let limit = engine.config.max_value_size;
+    let reason = match site.proofs.seal(&seal, limit) {
+        Ok((sealed, difference)) => {
+            if let Some(Difference(field)) = difference {
+                site.complain::<V>(Complaint::Different(&field));
+            }
+            return Some(sealed);
+        }
+        Err(Unstorable::Absent) => {
+            site.complain::<V>(Complaint::LikeNone);
+            return None;
+        }
+        Err(Unstorable::TooLarge(size)) => {
+            site.complain::<V>(Complaint::TooLarge { size, limit });
+            "too_large"
+        }
+        Err(Unstorable::Encode(error)) => {
+            site.complain::<V>(Complaint::Unserialisable(&error));
+            "encode"
+        }
+        Err(Unstorable::Unreadable(error)) => {
+            site.complain::<V>(Complaint::Unreadable(&error));
+            "unreadable"
+        }
     };
-    let function = site.labels().function;
-    let reason = match &unfit {
-        Unstorable::TooLarge(_) => "too_large",
-        Unstorable::Encode(_) | Unstorable::Absent => "encode",
-    };
+    engine.stats(site).unstorable.fetch_add(1, Ordering::Relaxed);
     site.emitter.unstorable(site.labels(), reason);
-    site.warn_once(|| match unfit {
-        Unstorable::TooLarge(size) => {
-            let limit = engine.config.max_value_size;
-            tracing::warn!(function, size, limit, "not stored: the value is larger than `max_value_size`");
-        }
-        Unstorable::Encode(error) => {
-            tracing::warn!(function, %error, "not stored: the value cannot be serialised");
-        }
-        Unstorable::Absent => {}
-    });
     None
 }
 
@@ -69,9 +76,6 @@ pub(super) async fn prolong(engine: &Engine, tags: &[Key], total: Millis, deadli
         drop(deadline.bound(engine.store.versions(tags, total)).await);
     }
 }
-
-/// Longer ones do not fit into what Redis takes for an expiry: 100 years.
-const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 impl Leased<'_> {
     /// FILL, or RELEASE where nothing is to be stored: which piece of evidence the value is then, and whether that was

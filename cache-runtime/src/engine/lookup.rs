@@ -1,6 +1,7 @@
 //! READ, and what its answer is worth to one call.
 
 use std::{
+    fmt::Display,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use crate::{
     },
     error::StoreError,
     local::{Asker, Incoming, Tags, Ticket},
-    metrics::Outcome,
+    metrics::{Complaint, Outcome},
     store::{Look, Lookup, Reading, Store as _},
 };
 
@@ -243,7 +244,14 @@ pub(super) fn judge<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, read
         Lookup::Empty => return Found::Nothing(Seen::Nothing),
         Lookup::Leased(_) => return Found::Leased,
         Lookup::Fenced => return Found::Fenced,
-        Lookup::Damaged(id) => return unreadable(engine, site, id),
+        Lookup::Damaged(id) => {
+            return unreadable::<V>(
+                engine,
+                site,
+                id,
+                &"it is damaged, or of another version of this library",
+            );
+        }
         Lookup::Value { value, lease, now } => (value, lease, now),
     };
     if !value.body.tags().map(Some).eq(tags) {
@@ -276,27 +284,31 @@ pub(super) fn judge_value<V: CacheValue>(
 }
 
 fn open<V: CacheValue>(engine: &Engine, site: &Site, key: &Key, value: &Value<Body>, held: Held) -> Found<V> {
-    let fingerprint = site.fingerprint::<V>();
     let header = value.body.header();
-    let found =
-        if header.fingerprint != fingerprint || value.body.as_bytes().len() > engine.config.max_value_size {
-            None
-        } else if header.negative {
-            Some(Found::Negative(held))
-        } else {
-            codec::open(&value.body).map(|value| Found::Value(value, held))
-        };
-    match found {
-        Some(found) => {
-            engine.remember(key, value.fresh_until);
-            found
-        }
-        None => unreadable(engine, site, value.id),
+    if header.fingerprint != site.fingerprint::<V>() {
+        return unreadable::<V>(engine, site, value.id, &"it is of another type");
     }
+    if value.body.as_bytes().len() > engine.config.max_value_size {
+        return unreadable::<V>(engine, site, value.id, &"it is larger than `max_value_size`");
+    }
+    let found = if header.negative {
+        Found::Negative(held)
+    } else {
+        match codec::decode(&value.body) {
+            Ok(value) => Found::Value(value, held),
+            Err(error) => {
+                site.proofs.doubt::<V>();
+                return unreadable::<V>(engine, site, value.id, &error);
+            }
+        }
+    };
+    engine.remember(key, value.fresh_until);
+    found
 }
 
 /// A value that is not one of this type: another version of the service, another function, damage.
-fn unreadable<V>(engine: &Engine, site: &Site, id: Token) -> Found<V> {
+fn unreadable<V>(engine: &Engine, site: &Site, id: Token, reason: &dyn Display) -> Found<V> {
+    site.complain::<V>(Complaint::Undecodable(reason));
     engine.stats(site).decode_failures.fetch_add(1, Ordering::Relaxed);
     site.emitter.decode_failure(site.labels());
     Found::Nothing(Seen::Drop(id))

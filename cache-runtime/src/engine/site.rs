@@ -11,13 +11,14 @@ use std::{
 use super::{Engine, EngineRef};
 use crate::{
     ambient::millis,
+    codec::Proofs,
     domain::{
         entry::Millis,
-        policy::{Staleness, Ttl},
+        policy::{LONGEST, Staleness, Ttl},
         verdict::Fingerprint,
     },
     metrics::{
-        Emitter, Labels,
+        Complaint, Complaints, Emitter, Labels,
         stats::{Place, Stats},
     },
 };
@@ -90,8 +91,8 @@ impl SiteConfig {
 
     pub(crate) fn staleness(&self) -> Staleness {
         Staleness {
-            while_revalidate: millis(self.stale_while_revalidate),
-            if_error: millis(self.stale_if_error),
+            while_revalidate: millis(self.stale_while_revalidate.min(LONGEST)),
+            if_error: millis(self.stale_if_error.min(LONGEST)),
             early: self.early_refresh,
         }
     }
@@ -106,6 +107,9 @@ pub struct Site {
     installed: OnceLock<&'static Stats>,
     pub(crate) emitter: Emitter,
     warned: AtomicBool,
+    complaints: Complaints,
+    /// Whether its values come back as they were stored.
+    pub(crate) proofs: Proofs,
     /// The name of the value's type at the first call, and its fingerprint.
     fingerprint: OnceLock<(&'static str, Fingerprint)>,
 }
@@ -120,6 +124,8 @@ impl Site {
             installed: OnceLock::new(),
             emitter: Emitter::new(),
             warned: AtomicBool::new(false),
+            complaints: Complaints::new(),
+            proofs: Proofs::new(),
             fingerprint: OnceLock::new(),
         }
     }
@@ -173,6 +179,11 @@ impl Site {
         let name = std::any::type_name::<V>();
         let (known, fingerprint) = self.fingerprint.get_or_init(|| (name, Fingerprint::of(name)));
         if std::ptr::eq(*known, name) { *fingerprint } else { Fingerprint::of(name) }
+    }
+
+    /// Says once what is wrong with its values of a type.
+    pub(crate) fn complain<V>(&self, complaint: Complaint<'_>) {
+        self.complaints.make(self.labels(), std::any::type_name::<V>(), complaint);
     }
 
     pub(crate) fn warn_once(&self, warn: impl FnOnce()) {

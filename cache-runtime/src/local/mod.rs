@@ -2,9 +2,12 @@
 //!
 //! A value goes in only where the store tells of its changes from then on, and only if no change was told since before it
 //! was asked for (rule 8 of the protocol). Nothing is looked up when a key or a tag changes: each has a generation, which a
-//! change raises; a value remembers those that its reader had taken before he asked, and each hit compares them. What was
-//! on its way when a change was told is in that way as dead as what was there. Patterns, and losing the connection, drop
-//! values for themselves.
+//! change raises; a value remembers those that its reader had taken before it asked, and each hit compares them. Patterns,
+//! and losing the connection, are counted (`domain::forgotten`); a value remembers the count, and is compared with what
+//! came since. What was on its way when a change was told is in that way as dead as what was there.
+//!
+//! Each value that goes in looks at a few others in passing and drops those that are dead, or too many: no call walks over
+//! all.
 //!
 //! A hit takes no lock and allocates nothing: the table is read without one, threads share the counters of nothing.
 
@@ -25,7 +28,7 @@ use smallvec::SmallVec;
 
 use crate::{
     ambient::{Clock, Stopwatch, millis},
-    domain::{entry::Millis, key::Key, pattern::Pattern},
+    domain::{entry::Millis, forgotten::Forgotten, key::Key, pattern::Pattern},
 };
 
 /// How long values are served after the last proof that changes are told.
@@ -34,8 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const OVERHEAD: usize = 320;
 /// Keys and tags share generations: a change also drops one in so many of the others.
 const GENERATIONS: usize = 1 << 16;
-/// So many values are looked at in passing by each that goes in, whether they are still of use.
+/// How many values are looked at in passing by each that goes in, whether they are still of use: always, and as long as
+/// not all were looked at since a pattern was forgotten, or everything.
 const SWEPT: usize = 2;
+const SWEPT_AFTER_MANY: usize = 16;
+/// How many values that are of use are spared in one go while others have to make room. What comes after them goes,
+/// whether it is of use or not.
+const SPARED: usize = 16;
 
 /// The local level of one cache. It takes up room from the first value on.
 #[derive(Debug)]
@@ -51,6 +59,7 @@ pub(crate) struct Local {
 struct Level {
     values: HashMap<Name, Slot, BuildHasherDefault<AsItIs>>,
     generations: Box<[AtomicU32]>,
+    forgotten: Forgotten,
     /// Changed by those who put in and take out, one after another.
     queue: Mutex<Queue>,
     hasher: RandomState,
@@ -61,8 +70,13 @@ struct Level {
 struct Queue {
     names: VecDeque<Name>,
     bytes: u64,
-    /// Raised where values were dropped by other means than their generations.
-    epoch: u64,
+    /// How many of the first are to be looked at, since they may have been forgotten.
+    owed: usize,
+    /// What was asked for before that mark was forgotten as a whole; and how many of those are still here.
+    whole: u64,
+    ghosts: (usize, u64),
+    #[cfg(test)]
+    looked: usize,
 }
 
 /// A key, found by the hash of the arguments.
@@ -122,6 +136,8 @@ struct Slot {
     since: Millis,
     until: Millis,
     marks: Marks,
+    /// Of what was forgotten: it was compared with everything before.
+    mark: AtomicU64,
     tags: Box<[Key]>,
     /// The function whose value it is; functions with tags do not share.
     owner: usize,
@@ -149,7 +165,8 @@ struct Mark {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     marks: Marks,
-    epoch: u64,
+    /// Of what was forgotten.
+    mark: u64,
 }
 
 /// Who asks.
@@ -207,7 +224,7 @@ impl Local {
         let values = level.values.pin();
         let slot = values.get(&Wanted { hash: asker.hash, key: asker.key })?;
         let in_time = now < slot.until && now.saturating_sub(slot.since) < asker.at_most;
-        if !in_time || !level.stands(slot) || !slot.carries(asker) {
+        if !in_time || !slot.carries(asker) || !level.stands(slot, asker.key) {
             return None;
         }
         let value = slot.value.downcast_ref::<Option<V>>()?.clone();
@@ -225,9 +242,9 @@ impl Local {
             return None;
         }
         let level = self.level.get_or_init(Level::new);
-        let epoch = level.lock().epoch;
+        let mark = level.forgotten.mark();
         let marks = std::iter::once(key).chain(tags).map(|name| level.mark(name.as_bytes())).collect();
-        Some(Ticket { marks, epoch })
+        Some(Ticket { marks, mark })
     }
 
     /// Puts a value in, unless something was told since the ticket was taken.
@@ -242,6 +259,7 @@ impl Local {
             since,
             until: since.saturating_add(left),
             marks: ticket.marks,
+            mark: AtomicU64::new(ticket.mark),
             tags: tags.into(),
             owner,
             bytes,
@@ -249,7 +267,7 @@ impl Local {
         };
         if bytes <= self.capacity {
             let name = Name { hash, key: key.clone() };
-            level.insert(name, slot, ticket.epoch, Bounds { capacity: self.capacity, now: since });
+            level.insert(name, slot, Bounds { capacity: self.capacity, now: since });
         }
     }
 
@@ -263,14 +281,19 @@ impl Local {
     /// All keys that match have changed.
     pub(crate) fn forget_matching(&self, pattern: &Pattern) {
         if let Some(level) = self.level.get() {
-            level.retain(|name| !pattern.matches(name.key.as_bytes()));
+            level.forgotten.add(pattern);
+            let mut queue = level.lock();
+            queue.owed = queue.names.len();
         }
     }
 
     /// Any key may have changed.
     pub(crate) fn forget_all(&self) {
         if let Some(level) = self.level.get() {
-            level.retain(|_| false);
+            let mut queue = level.lock();
+            queue.whole = level.forgotten.add_all();
+            queue.owed = queue.names.len();
+            queue.ghosts = (queue.names.len(), queue.bytes);
         }
     }
 
@@ -292,11 +315,12 @@ impl Local {
         self.forget_all();
     }
 
-    /// How many values there are, those included that are of no use any more, and how many bytes.
+    /// How many values there are, those included that are of no use any more but were not forgotten as a whole, and how
+    /// many bytes.
     pub(crate) fn size(&self) -> (usize, u64) {
         self.level.get().map_or((0, 0), |level| {
-            let queue = level.lock();
-            (queue.names.len(), queue.bytes)
+            let Queue { names, bytes, ghosts, .. } = &*level.lock();
+            (names.len() - ghosts.0, bytes - ghosts.1)
         })
     }
 
@@ -324,11 +348,23 @@ impl Slot {
     }
 }
 
+impl Queue {
+    /// That value goes, or another one takes its place.
+    fn gone(&mut self, slot: &Slot) {
+        self.bytes -= slot.bytes;
+        // What was forgotten as a whole has kept its mark.
+        if slot.mark.load(Ordering::Relaxed) < self.whole {
+            self.ghosts = (self.ghosts.0 - 1, self.ghosts.1 - slot.bytes);
+        }
+    }
+}
+
 impl Level {
     fn new() -> Self {
         Self {
             values: HashMap::with_hasher(BuildHasherDefault::default()),
             generations: (0..GENERATIONS).map(|_| AtomicU32::new(0)).collect(),
+            forgotten: Forgotten::default(),
             queue: Mutex::default(),
             hasher: RandomState::new(),
         }
@@ -336,61 +372,70 @@ impl Level {
 
     /// Whether nothing that it depends on has changed since it was asked for.
     #[inline]
-    fn stands(&self, slot: &Slot) -> bool {
+    fn stands(&self, slot: &Slot, key: &[u8]) -> bool {
         let stands =
             |mark: &Mark| self.generations[mark.place as usize].load(Ordering::Acquire) == mark.generation;
-        slot.marks.iter().all(stands)
+        slot.marks.iter().all(stands) && self.is_remembered(slot, key)
     }
 
-    fn insert(&self, name: Name, slot: Slot, epoch: u64, bounds: Bounds) {
+    /// Whether no pattern matches that came since it was asked for.
+    #[inline]
+    fn is_remembered(&self, slot: &Slot, key: &[u8]) -> bool {
+        let mark = slot.mark.load(Ordering::Relaxed);
+        self.forgotten.is_current(mark) || self.compare(slot, mark, key)
+    }
+
+    #[cold]
+    fn compare(&self, slot: &Slot, mark: u64, key: &[u8]) -> bool {
+        let since = self.forgotten.since(mark, key);
+        if !since.is_forgotten {
+            // Another hit may put an earlier one there: then it is compared again.
+            slot.mark.store(since.mark, Ordering::Relaxed);
+        }
+        !since.is_forgotten
+    }
+
+    fn insert(&self, name: Name, slot: Slot, bounds: Bounds) {
         let mut queue = self.lock();
-        if queue.epoch != epoch {
+        if !self.is_remembered(&slot, name.key.as_bytes()) {
             return;
         }
         let guard = self.values.guard();
         queue.bytes += slot.bytes;
         match self.values.insert(name.clone(), slot, &guard) {
-            Some(before) => queue.bytes -= before.bytes,
+            Some(before) => queue.gone(before),
             None => queue.names.push_back(name),
         }
-        // Second chance: who was of use since it was last looked at goes to the end. Nobody is looked at twice in one go.
-        let (mut looked, mut removed) = (0, false);
-        let all = queue.names.len();
-        while looked < SWEPT.min(all) || queue.bytes > bounds.capacity {
+        // Second chance: what was of use since it was last looked at goes to the end.
+        let swept = if queue.owed > 0 { SWEPT_AFTER_MANY } else { SWEPT }.min(queue.names.len());
+        let (mut looked, mut spared, mut removed) = (0, 0, false);
+        while looked < swept || queue.bytes > bounds.capacity {
             let Some(name) = queue.names.pop_front() else { break };
             looked += 1;
             let Some(slot) = self.values.get(&name, &guard) else { continue };
-            let dead = bounds.now >= slot.until || !self.stands(slot);
-            let evicted =
-                queue.bytes > bounds.capacity && (looked > all || !slot.used.swap(false, Ordering::Relaxed));
+            let dead = bounds.now >= slot.until || !self.stands(slot, name.key.as_bytes());
+            let evicted = !dead && queue.bytes > bounds.capacity && {
+                let of_use = slot.used.swap(false, Ordering::Relaxed) && spared < SPARED;
+                spared += usize::from(of_use);
+                !of_use
+            };
             if dead || evicted {
-                queue.bytes -= slot.bytes;
+                queue.gone(slot);
                 self.values.remove(&name, &guard);
                 removed = true;
             } else {
                 queue.names.push_back(name);
             }
         }
+        queue.owed = queue.owed.saturating_sub(looked);
+        #[cfg(test)]
+        {
+            queue.looked = looked;
+        }
         if removed {
             // Else the memory of some values would be given back much later.
             guard.flush();
         }
-    }
-
-    /// Drops values, and keeps all out that were asked for before.
-    fn retain(&self, keep: impl Fn(&Name) -> bool) {
-        let mut queue = self.lock();
-        queue.epoch += 1;
-        let guard = self.values.guard();
-        let Queue { names, bytes, .. } = &mut *queue;
-        names.retain(|name| {
-            let keep = keep(name);
-            if !keep && let Some(slot) = self.values.remove(name, &guard) {
-                *bytes -= slot.bytes;
-            }
-            keep
-        });
-        guard.flush();
     }
 
     fn mark(&self, name: &[u8]) -> Mark {

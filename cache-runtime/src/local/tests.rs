@@ -12,7 +12,8 @@ fn asker<'a>(key: &'a Key, tags: Tags<'a>) -> Asker<'a> {
 
 /// Bad on purpose: what shares a hash is told apart all the same.
 fn hash(key: &Key) -> u64 {
-    key.as_bytes().len() as u64
+    let sum = key.as_bytes().iter().fold(0_u64, |sum, byte| sum * 31 % 1_021 + u64::from(*byte));
+    (sum % 512).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 struct Level {
@@ -21,7 +22,7 @@ struct Level {
 }
 
 fn level() -> Level {
-    let clock = Clock::default();
+    let clock = Clock::still();
     Level { local: Local::new(1 << 20, clock.clone(), true), clock }
 }
 
@@ -68,7 +69,7 @@ fn a_value_is_served_until_it_is_forgotten() {
 fn what_was_forgotten_while_it_was_asked_for_does_not_go_in() {
     let forgotten: [fn(&Local); 4] = [
         |local| local.forget(b"a"),
-        |local| local.forget_matching(&Pattern::new("nothing:*")),
+        |local| local.forget_matching(&Pattern::new("a*")),
         |local| local.forget_all(),
         |local| {
             local.lost();
@@ -127,17 +128,70 @@ fn a_tag_takes_its_values_away_also_those_that_are_on_their_way() {
 }
 
 #[test]
-fn a_pattern_takes_away_what_matches() {
+fn a_pattern_takes_away_what_matches_also_what_is_on_its_way() {
     let level = level();
     level.put("user:1:name", 1);
     level.put("user:2:name", 2);
+    let on_their_way = ["user:1:age", "user:2:age"].map(|key| (key, level.ticket(key, &[])));
     level.local.forget_matching(&Pattern::new("user:1:*"));
+    for (key, ticket) in on_their_way {
+        level.insert(ticket, key, &[], Some(3));
+    }
     assert_eq!((level.get("user:1:name"), level.get("user:2:name")), (None, Some(Some(2))));
+    assert_eq!((level.get("user:1:age"), level.get("user:2:age")), (None, Some(Some(3))));
+    level.put("user:1:name", 4);
+    assert_eq!(level.get("user:1:name"), Some(Some(4)));
+    // More than are remembered: what was looked at meanwhile stays.
+    for number in 0..1_000 {
+        level.local.forget_matching(&Pattern::new(&format!("film:{number}:*")));
+        assert_eq!(level.get("user:1:name"), Some(Some(4)), "{number}");
+    }
+    assert_eq!(level.get("user:2:age"), None);
+}
+
+/// A call that puts a value in never walks over all the others.
+#[test]
+fn a_value_that_goes_in_looks_at_a_few_others_only() {
+    let level = level();
+    let looked = || level.local.level.get().expect("in use").lock().looked;
+    let put_all = |name: &str| {
+        let mut most = 0;
+        for number in 0..5_000 {
+            let key = format!("{name}:{number}");
+            level.put(&key, number);
+            most = most.max(looked());
+            // All are of use.
+            assert!(level.get(&key).is_some());
+        }
+        most
+    };
+    assert!(put_all("full") <= SPARED + SWEPT);
+    level.local.forget_matching(&Pattern::new("full:*"));
+    assert!(put_all("next") <= SPARED + SWEPT_AFTER_MANY);
+    level.local.forget_all();
+    assert!(put_all("last") <= SPARED + SWEPT_AFTER_MANY);
+}
+
+/// What was forgotten gives its room back, by and by.
+#[test]
+fn what_a_pattern_took_away_is_dropped_in_passing() {
+    let level = level();
+    (0..1_000).for_each(|number| level.put(&format!("user:{number}"), number));
+    level.local.forget_matching(&Pattern::new("user:*"));
+    assert_eq!(level.local.size().0, 1_000, "nothing was looked at yet");
+    (0..100).for_each(|number| level.put(&format!("film:{number}"), number));
+    assert_eq!(level.local.size().0, 100);
+    level.local.forget_all();
+    assert_eq!(level.local.size(), (0, 0), "what is forgotten as a whole is not counted");
+    (0..10).for_each(|number| level.put(&format!("film:{number}"), number));
+    assert_eq!(level.local.size().0, 10);
+    let held = level.local.level.get().expect("in use").values.len();
+    assert_eq!(held, 10, "all the others were dropped");
 }
 
 #[test]
 fn nothing_is_served_when_nothing_was_told_for_three_seconds() {
-    let clock = Clock::default();
+    let clock = Clock::still();
     let level = Level { local: Local::new(1 << 20, clock.clone(), false), clock };
     assert!(level.local.ticket(&Key::raw("a"), &[]).is_none() && !level.local.is_on());
     level.local.up();

@@ -35,7 +35,10 @@ pub(crate) fn describe() {
         counter(DECODE_FAILURES, "stored values that could not be read and were replaced");
         counter(LOAD_FAILURES, "loads that returned an error");
         counter(REFRESHES, "loads in the background while an old value is served, by how they ended");
-        counter(UNSTORABLE, "values that were not stored: too large, or not serialisable");
+        counter(
+            UNSTORABLE,
+            "values that were not stored: too large, not serialisable, or not readable afterwards",
+        );
         counter(WRITES, "calls of functions that write through, by what became of their value");
         counter(INVALIDATIONS, "keys invalidated");
         counter(INVALIDATION_FAILURES, "invalidations that were not acknowledged and will be repeated");

@@ -31,6 +31,8 @@ pub struct FunctionReport {
     pub decode_failures: u64,
     /// Loads that returned an error.
     pub load_failures: u64,
+    /// Values that were not stored: too large, not serialisable, or not readable afterwards. The log says which.
+    pub unstorable: u64,
 }
 
 /// The row of one TTL class.
@@ -112,6 +114,7 @@ impl Report {
                 },
                 decode_failures: stats.decode_failures.load(Ordering::Relaxed),
                 load_failures: stats.loads_failed.load(Ordering::Relaxed),
+                unstorable: stats.unstorable.load(Ordering::Relaxed),
             })
             .collect();
         functions.sort_by_key(|row| row.function);
@@ -133,30 +136,116 @@ impl Report {
     }
 }
 
-/// A table for a terminal or a log.
+/// A table for a terminal or a log: the calls by what became of them, misses by their reasons, and the failures.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.functions.iter().map(|row| row.function.len()).max().unwrap_or(0).max(10);
-        writeln!(
-            f,
-            "{:width$}  ttl class  hit rate      local       hits      stale  coalesced     misses   bypassed",
-            "function"
-        )?;
-        let mut row = |name: &str, class: &str, calls: &Calls| {
+        write!(f, "{:width$}  ttl class  hit rate", "function")?;
+        for name in COLUMNS {
+            write!(f, "  {name:>COLUMN$}")?;
+        }
+        writeln!(f)?;
+        let mut row = |name: &str, class: &str, calls: &Calls, failures: [u64; 3]| {
             let rate = calls.hit_rate().map_or("-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
-            let Calls { hits_local: local, hits, stale, coalesced, bypassed, .. } = calls;
-            let misses = calls.misses();
-            writeln!(
-                f,
-                "{name:width$}  {class:9}  {rate:>8}  {local:>9}  {hits:>9}  {stale:>9}  {coalesced:>9}  {misses:>9}  {bypassed:>9}"
-            )
+            write!(f, "{name:width$}  {class:9}  {rate:>8}")?;
+            for number in calls.columns().into_iter().chain(failures) {
+                write!(f, "  {number:>COLUMN$}")?;
+            }
+            writeln!(f)
         };
         for function in &self.functions {
-            row(function.function, function.ttl_class, &function.calls)?;
+            row(function.function, function.ttl_class, &function.calls, function.failures())?;
         }
         for class in &self.ttl_classes {
-            row("(all)", class.ttl_class, &class.calls)?;
+            let functions = self.functions.iter().filter(|row| row.ttl_class == class.ttl_class);
+            let failures = functions
+                .map(FunctionReport::failures)
+                .fold([0; 3], |sum, failures| std::array::from_fn(|at| sum[at] + failures[at]));
+            row("(all)", class.ttl_class, &class.calls, failures)?;
         }
         Ok(())
+    }
+}
+
+/// In the order of [`Calls::columns`], then of [`FunctionReport::failures`].
+const COLUMNS: [&str; 11] = [
+    "local",
+    "hits",
+    "stale",
+    "coalesced",
+    "cold",
+    "expired",
+    "invalidated",
+    "bypassed",
+    "load errors",
+    "undecoded",
+    "not stored",
+];
+const COLUMN: usize = 11;
+
+impl Calls {
+    fn columns(&self) -> [u64; 8] {
+        [
+            self.hits_local,
+            self.hits,
+            self.stale,
+            self.coalesced,
+            self.misses_cold,
+            self.misses_expired,
+            self.misses_invalidated,
+            self.bypassed,
+        ]
+    }
+}
+
+impl FunctionReport {
+    fn failures(&self) -> [u64; 3] {
+        [self.load_failures, self.decode_failures, self.unstorable]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_shows_the_reasons_of_misses_and_the_failures() {
+        let calls =
+            Calls { hits: 6, misses_cold: 1, misses_expired: 2, misses_invalidated: 3, ..Calls::default() };
+        let row = |function, load_failures| FunctionReport {
+            function,
+            template: "user:<id>",
+            ttl_class: "STANDARD",
+            calls,
+            decode_failures: 8,
+            load_failures,
+            unstorable: 9,
+        };
+        let ttl_classes = vec![TtlClassReport { ttl_class: "STANDARD", calls }];
+        let report = Report { functions: vec![row("get_user", 7), row("find_user", 5)], ttl_classes };
+        let lines: Vec<Vec<String>> = report
+            .to_string()
+            .replace("load errors", "load_errors")
+            .replace("not stored", "not_stored")
+            .lines()
+            .map(|line| line.split_whitespace().map(str::to_owned).collect())
+            .collect();
+        let value = |line: usize, column: &str| {
+            let at = lines[0].iter().rev().position(|name| name == column).expect(column);
+            lines[line][lines[line].len() - 1 - at].clone()
+        };
+        for (column, expected) in
+            [("cold", "1"), ("expired", "2"), ("invalidated", "3"), ("load_errors", "7")]
+        {
+            assert_eq!(value(1, column), expected, "{report}");
+        }
+        assert_eq!(
+            (value(2, "undecoded"), value(2, "not_stored"), value(2, "local")),
+            ("8".into(), "9".into(), "0".into())
+        );
+        assert_eq!(
+            (value(3, "load_errors"), value(3, "undecoded"), value(3, "not_stored")),
+            ("12".into(), "16".into(), "18".into())
+        );
     }
 }

@@ -89,6 +89,7 @@ pub(crate) struct Stats {
     told: AtomicU64,
     pub(crate) decode_failures: AtomicU64,
     pub(crate) loads_failed: AtomicU64,
+    pub(crate) unstorable: AtomicU64,
 }
 
 impl Stats {

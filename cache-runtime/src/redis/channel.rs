@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use super::{config::RedisConfig, listener::Listener};
 use crate::{
     ambient::{self, Deadline, Stopwatch},
-    domain::{key::Key, pattern::Pattern},
+    domain::{entry::Token, key::Key, pattern::Pattern},
 };
 
 const NAME: &str = "cache:invalidate";
@@ -59,8 +59,8 @@ struct Ear {
     listener: Arc<dyn Listener>,
     /// The namespace and a colon, or nothing.
     prefix: Arc<str>,
-    /// The name of this process on the channel.
-    own: Arc<str>,
+    /// What the name of this process on the channel begins with.
+    own: Token,
     up: Arc<AtomicBool>,
 }
 
@@ -72,8 +72,7 @@ impl std::fmt::Debug for Channel {
 
 impl Channel {
     pub(crate) fn new(config: RedisConfig, listener: Arc<dyn Listener>, prefix: &str) -> Self {
-        let own = format!("{:032x}", u128::from_be_bytes(ambient::token().0));
-        let (prefix, own) = (Arc::from(prefix), Arc::from(own));
+        let (prefix, own) = (Arc::from(prefix), ambient::token());
         let ear = Ear { config, listener, prefix, own, up: Arc::default() };
         Self { ear, task: Mutex::default() }
     }
@@ -109,7 +108,7 @@ impl Channel {
                 let list = message.entry(*kind).or_insert_with(|| Value::Array(Vec::new()));
                 list.as_array_mut().into_iter().for_each(|list| list.push(name.clone()));
             }
-            message.insert("from".to_owned(), Value::from(&*self.ear.own));
+            message.insert("from".to_owned(), Value::from(self.ear.name()));
             let mut cmd = Cmd::new();
             cmd.arg("PUBLISH").arg(NAME).arg(Value::from(message).to_string());
             cmd
@@ -128,6 +127,11 @@ impl Drop for Channel {
 }
 
 impl Ear {
+    /// The name of this process on the channel. One that was forked off has another: each drops what the other says.
+    fn name(&self) -> String {
+        format!("{:032x}-{}", u128::from_be_bytes(self.own.0), std::process::id())
+    }
+
     async fn run(self) {
         // Also where the runtime goes away.
         let _down = Down(&self);
@@ -210,7 +214,7 @@ impl Ear {
             return;
         };
         let text = |name: &str| message.get(name).and_then(Value::as_str);
-        if text("from") == Some(&*self.own) {
+        if text("from") == Some(&*self.name()) {
             // It was carried out before it was said.
             return;
         }

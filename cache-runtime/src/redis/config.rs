@@ -1,9 +1,12 @@
 //! Where Redis is: a URL, or the variables of the environment.
 
+mod environment;
+
 use std::fmt;
 
-use bb8_redis::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
+use bb8_redis::redis::{ConnectionInfo, IntoConnectionInfo as _};
 
+pub(crate) use self::environment::truth;
 use crate::Error;
 
 /// Where Redis is and how to log in. Its `Debug` and `Display` leave the password out.
@@ -55,54 +58,6 @@ impl RedisConfig {
             ))
         })?;
         Ok(Self { info })
-    }
-
-    /// From `REDIS_URL`, else from `REDIS_HOST` and its companions; `None` where neither is set.
-    pub(crate) fn from_env(variable: &impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
-        if let Some(url) = variable("REDIS_URL") {
-            return Self::from_url(&url, "REDIS_URL").map(Some);
-        }
-        let Some(host) = variable("REDIS_HOST") else {
-            let orphan = ["REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_DB", "REDIS_TLS"]
-                .into_iter()
-                .find(|name| variable(name).is_some());
-            return match orphan {
-                Some(name) => Err(Error::config(format!(
-                    "{name} is set but REDIS_HOST is not; set REDIS_HOST (or REDIS_URL), or unset {name}"
-                ))),
-                None => Ok(None),
-            };
-        };
-        let port = match variable("REDIS_PORT") {
-            Some(port) => port.parse().map_err(|_| wrong("REDIS_PORT", &port, "a port, such as 6379"))?,
-            None => 6379,
-        };
-        let tls = match variable("REDIS_TLS").as_deref() {
-            None | Some("false" | "0") => false,
-            Some("true" | "1") => true,
-            Some(other) => return Err(wrong("REDIS_TLS", other, "`true` or `false`")),
-        };
-        let addr = if tls {
-            require_tls("REDIS_TLS")?;
-            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
-        } else {
-            ConnectionAddr::Tcp(host, port)
-        };
-        let mut login = RedisConnectionInfo::default();
-        if let Some(username) = variable("REDIS_USERNAME") {
-            login = login.set_username(username);
-        }
-        if let Some(password) = variable("REDIS_PASSWORD") {
-            login = login.set_password(password);
-        }
-        if let Some(db) = variable("REDIS_DB") {
-            let db = db.parse().map_err(|_| wrong("REDIS_DB", &db, "the number of a database, such as 0"))?;
-            login = login.set_db(db);
-        }
-        let info = addr
-            .into_connection_info()
-            .map_err(|error| Error::config("REDIS_HOST is not a host name").with_source(error))?;
-        Ok(Some(Self { info: info.set_redis_settings(login) }))
     }
 }
 

@@ -1,11 +1,10 @@
 //! The in-process store: the transition table under the lock of a shard, bounded by bytes.
 //!
-//! An entry that is past its end takes up room until it is asked for or evicted.
+//! An entry that is past its end takes up room until it is asked for or evicted. A pattern counts from the moment on at
+//! which it is told: each look and each step compares its entry with the patterns that came since the one before. The walk
+//! that follows only counts what goes, and makes room.
 
-use std::{
-    mem,
-    sync::{PoisonError, RwLock},
-};
+use std::mem;
 
 use futures_util::future::try_join_all;
 use quick_cache::{
@@ -23,6 +22,7 @@ use crate::{
     },
     domain::{
         entry::{Acquired, Entry, Millis, Seen, Stored, Token},
+        forgotten::{Forgotten, REMEMBERED},
         key::Key,
         pattern::Pattern,
     },
@@ -36,21 +36,36 @@ const OVERHEAD: usize = 160;
 /// Entries of this process, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
-    entries: Cache<Key, Entry<Body>, Bytes>,
+    entries: Cache<Key, Held, Bytes>,
     /// The versions of tags. One that is evicted makes its entries unusable.
     tags: Cache<Key, Token, TagBytes>,
-    /// A walk over all keys keeps steps from beginning: one that is under way hides its entry for a moment, or moves it.
-    walks: RwLock<()>,
+    forgotten: Forgotten,
     wakeups: Wakeups,
     clock: Clock,
+}
+
+/// An entry that was compared with the patterns up to a mark.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    entry: Entry<Body>,
+    mark: u64,
+}
+
+impl Held {
+    /// Compares it with those that came since.
+    fn compared(self, forgotten: &Forgotten, key: &Key) -> Self {
+        let Self { entry, mark } = self;
+        let since = forgotten.since(mark, key.as_bytes());
+        Self { entry: if since.is_forgotten { entry.invalidate() } else { entry }, mark: since.mark }
+    }
 }
 
 #[derive(Clone, Debug)]
 struct Bytes;
 
-impl Weighter<Key, Entry<Body>> for Bytes {
-    fn weight(&self, key: &Key, entry: &Entry<Body>) -> u64 {
-        let value = match entry {
+impl Weighter<Key, Held> for Bytes {
+    fn weight(&self, key: &Key, held: &Held) -> u64 {
+        let value = match &held.entry {
             Entry::Value { value, .. } => value.body.as_bytes().len(),
             Entry::Fence { writers, .. } => size_of_val(writers.as_slice()),
             Entry::Missing | Entry::Lease { .. } => 0,
@@ -94,17 +109,18 @@ impl MemoryStore {
             Err(_) => Cache::with_weighter(1_024, capacity, Bytes),
         };
         let tags = Cache::with_weighter(1_024, (capacity / SHARE_OF_TAGS).max(1 << 16), TagBytes);
-        Self { entries, tags, walks: RwLock::default(), wakeups: Wakeups::default(), clock }
+        Self { entries, tags, forgotten: Forgotten::default(), wakeups: Wakeups::default(), clock }
     }
 
     /// Runs one step on the settled entry under its key.
     fn step<T>(&self, key: &Key, step: impl FnOnce(Entry<Body>, Millis) -> (Entry<Body>, T)) -> Answer<T> {
-        let no_walk = self.walks.read().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         let mut step = Some(step);
-        let mut run = |entry: Entry<Body>| {
+        let mut run = |held: Held| {
             let step = step.take().unwrap_or_else(|| unreachable!("a step runs once"));
-            step(entry.settle(now, 0), now)
+            let Held { entry, mark } = held.compared(&self.forgotten, key);
+            let (entry, answer) = step(entry.settle(now, 0), now);
+            (Held { entry, mark }, answer)
         };
         let mut answer = None;
         let mut grown = None;
@@ -112,7 +128,7 @@ impl MemoryStore {
             let before = Bytes.weight(key, slot);
             let (next, given) = run(mem::take(slot));
             answer = Some(given);
-            if next == Entry::Missing {
+            if next.entry == Entry::Missing {
                 return EntryAction::Remove;
             }
             if Bytes.weight(key, &next) > before {
@@ -126,24 +142,28 @@ impl MemoryStore {
         // An insertion is refused only where the entry does not fit: an eviction, which the protocol allows at any moment.
         match (result, grown) {
             (EntryResult::Vacant(place), _) => {
-                let (next, given) = run(Entry::Missing);
+                let new = Held { entry: Entry::Missing, mark: self.forgotten.mark() };
+                let (next, given) = run(new);
                 answer = Some(given);
-                if next != Entry::Missing {
+                if next.entry != Entry::Missing {
                     drop(place.insert(next));
                 }
             }
             (EntryResult::Replaced(place, _), Some(next)) => drop(place.insert(next)),
             _ => {}
         }
-        drop(no_walk);
         self.wakeups.wake(key.as_bytes());
         Ok(answer.unwrap_or_else(|| unreachable!("a step answers")))
     }
 }
 
+/// How many entries a walk looks at before it lets others go on.
+const STEP: usize = 256;
+
 impl Store for MemoryStore {
     async fn read(&self, look: Look<'_>) -> Answer<Reading> {
-        let entry = self.entries.get(look.key).unwrap_or_default();
+        let held = self.entries.get(look.key).unwrap_or_default();
+        let Held { entry, .. } = held.compared(&self.forgotten, look.key);
         let tags = look.tags.iter().map(|tag| self.tags.get(tag)).collect();
         let lookup = Lookup::of(Parsed::Entry(entry), self.clock.now(), 0);
         // All changes are made by this cache.
@@ -189,18 +209,27 @@ impl Store for MemoryStore {
     }
 
     async fn invalidate_matching(&self, pattern: &Pattern) -> Answer<u64> {
-        let walk = self.walks.write().unwrap_or_else(PoisonError::into_inner);
-        let keys = self.entries.iter().map(|(key, _)| key);
-        let keys: Vec<Key> = keys.filter(|key| pattern.matches(key.as_bytes())).collect();
-        drop(walk);
+        let told = self.forgotten.add(pattern);
+        let mut entries = self.entries.iter();
         let mut gone = 0;
-        for key in &keys {
-            gone += self.step(key, |entry, _| {
-                let goes = matches!(entry, Entry::Lease { .. } | Entry::Value { .. });
-                (entry.invalidate(), u64::from(goes))
-            })?;
+        loop {
+            let mut left = STEP;
+            for (key, held) in entries.by_ref().take(STEP) {
+                left -= 1;
+                if held.mark < told && pattern.matches(key.as_bytes()) {
+                    let entry = held.entry.settle(self.clock.now(), 0);
+                    gone += u64::from(matches!(entry, Entry::Lease { .. } | Entry::Value { .. }));
+                    self.step(&key, |entry, _| (entry, ()))?;
+                } else if told.saturating_sub(held.mark) > REMEMBERED as u64 / 2 {
+                    // It is compared before the patterns since are too many.
+                    self.step(&key, |entry, _| (entry, ()))?;
+                }
+            }
+            if left > 0 {
+                return Ok(gone);
+            }
+            tokio::task::yield_now().await;
         }
-        Ok(gone)
     }
 
     async fn announce(&self, _: &Changes<'_>) -> Answer<()> {
@@ -252,25 +281,106 @@ mod tests {
         domain::{entry::Lifetime, verdict::Fingerprint},
     };
 
+    fn answer<T>(future: impl Future<Output = Answer<T>>) -> T {
+        future.now_or_never().expect("at once").expect("an answer")
+    }
+
+    fn value_of(text: &str) -> Sealed {
+        let lifetime = Lifetime { fresh: 60_000, total: 60_000 };
+        let fingerprint = Fingerprint(0);
+        let value =
+            Seal { value: Some(&text), id: Token([1; 16]), lifetime, load: 0, fingerprint, tags: &[] };
+        seal(&value, 1 << 20).expect("storable")
+    }
+
+    fn store_with(keys: &[Key]) -> MemoryStore {
+        let store = MemoryStore::new(64 << 20, 1 << 17, Clock::still());
+        for key in keys {
+            put(&store, key);
+        }
+        store
+    }
+
+    fn put(store: &MemoryStore, key: &Key) {
+        let token = Token([1; 16]);
+        answer(store.acquire(key, token, Seen::Nothing, 60_000));
+        assert_eq!(answer(store.fill(key, token, &value_of("x"))), Stored::Yes);
+    }
+
+    fn holds(store: &MemoryStore, key: &Key) -> bool {
+        let reading = answer(store.read(Look { key, tags: &[], told: false }));
+        matches!(reading.lookup, Lookup::Value { .. })
+    }
+
+    fn keys(names: &[&str], number: usize) -> Vec<Key> {
+        let keys_of =
+            |name: &&str| (0..number).map(move |number| Key::raw(&format!("{name}:{number}"))).collect();
+        names.iter().flat_map::<Vec<Key>, _>(|name| keys_of(&name)).collect()
+    }
+
+    /// No poll of a walk takes longer than a few hundred keys need, and it counts from its first poll on.
+    #[test]
+    fn a_walk_over_many_keys_lets_others_go_on() {
+        let keys = keys(&["user", "film"], 5 * STEP);
+        let store = store_with(&keys);
+        let (pattern, new) = (Pattern::new("user:*"), Key::raw("user:new"));
+        let mut walk = std::pin::pin!(store.invalidate_matching(&pattern));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut polls = 0;
+        let gone = loop {
+            polls += 1;
+            if let std::task::Poll::Ready(gone) = walk.as_mut().poll(&mut context) {
+                break gone.expect("an answer");
+            }
+            let held = keys.iter().filter(|key| holds(&store, key)).count();
+            assert_eq!(held, 5 * STEP, "all that match are gone at once, and nothing else, at poll {polls}");
+            // What is stored meanwhile is not of the time before.
+            if !holds(&store, &new) {
+                put(&store, &new);
+            }
+        };
+        assert_eq!((polls, gone), (11, 5 * STEP as u64));
+        assert!(holds(&store, &new));
+        assert_eq!(store.entries.len(), 5 * STEP + 1, "the others gave their room back");
+    }
+
+    #[test]
+    fn a_load_and_a_write_that_began_before_a_pattern_store_nothing() {
+        let (load, write, other) = (Key::raw("user:1"), Key::raw("user:2"), Key::raw("film:1"));
+        let store = store_with(&[]);
+        let token = Token([1; 16]);
+        for key in [&load, &other] {
+            answer(store.acquire(key, token, Seen::Nothing, 60_000));
+        }
+        answer(store.begin(&write, token, 60_000));
+        assert_eq!(answer(store.invalidate_matching(&Pattern::new("user:*"))), 1);
+        assert_eq!(answer(store.fill(&load, token, &value_of("x"))), Stored::Lost);
+        assert_eq!(answer(store.end(&write, token, Some(&value_of("x")))), Stored::Lost);
+        assert_eq!(answer(store.fill(&other, token, &value_of("x"))), Stored::Yes);
+    }
+
+    /// However many patterns there were: what none of them has matched is still there.
+    #[test]
+    fn a_value_that_no_pattern_matches_outlives_them_all() {
+        let keys = keys(&["user"], 10);
+        let store = store_with(&keys);
+        for number in 0..3 * REMEMBERED {
+            answer(store.invalidate_matching(&Pattern::new(&format!("film:{number}:*"))));
+        }
+        assert!(keys.iter().all(|key| holds(&store, key)));
+    }
+
     #[test]
     fn the_bound_in_bytes_holds_when_many_entries_grow_at_once() {
-        let store = MemoryStore::new(1 << 20, 1 << 17, Clock::default());
+        let store = MemoryStore::new(1 << 20, 1 << 17, Clock::still());
         let token = Token([1; 16]);
-        let lifetime = Lifetime { fresh: 60_000, total: 60_000 };
-        let text = "x".repeat(50_000);
-        let value =
-            Seal { value: Some(&text), id: token, lifetime, load: 0, fingerprint: Fingerprint(0), tags: &[] };
-        let sealed = seal(&value, 1 << 20).expect("storable");
-        let keys: Vec<Key> = (0..200).map(|number| Key::raw(&format!("k{number}"))).collect();
+        let sealed = value_of(&"x".repeat(50_000));
+        let keys = keys(&["k"], 200);
         for key in &keys {
-            store
-                .acquire(key, token, Seen::Nothing, 60_000)
-                .now_or_never()
-                .expect("at once")
-                .expect("an answer");
+            answer(store.acquire(key, token, Seen::Nothing, 60_000));
         }
         for key in &keys {
-            store.fill(key, token, &sealed).now_or_never().expect("at once").expect("an answer");
+            answer(store.fill(key, token, &sealed));
         }
         assert!(store.entries.weight() <= 1 << 20, "{} bytes", store.entries.weight());
         let held = keys.iter().filter(|key| store.entries.get(*key).is_some()).count();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{Cache, CacheBuilder, ambient::Clock};
 
-/// The clock of an in-process cache, moved by hand.
+/// The clock of an in-process cache, moved by hand, and by nothing else.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,8 +19,14 @@ use crate::{Cache, CacheBuilder, ambient::Clock};
 /// let cache: Cache = clock.in_memory();
 /// clock.advance(Duration::from_secs(3_600));
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TestClock(Clock);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(Clock::still())
+    }
+}
 
 impl TestClock {
     /// A cache in this process that lives by this clock.

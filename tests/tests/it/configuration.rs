@@ -44,7 +44,13 @@ fn with_a_url_in_the_environment_it_caches_on_redis() {
 
 #[test]
 fn a_malformed_environment_turns_the_cache_off_and_says_so_once() {
-    for (name, value) in [("REDIS_URL", "nonsense"), ("CACHE_TTL_STANDARD", "soon"), ("REDIS_PORT", "1")] {
+    for (name, value) in [
+        ("REDIS_URL", "nonsense"),
+        ("CACHE_TTL_STANDARD", "soon"),
+        ("CACHE_TTL_STANDART", "1h"),
+        ("CACHE_NAMESPCE", "shop"),
+        ("REDIS_PORT", "1"),
+    ] {
         let said = probe(&[(name, value)], &[]);
         assert_eq!((&*said["loads"], &*said["errors"]), ("3", "1"), "{name}");
         assert!(
@@ -53,6 +59,22 @@ fn a_malformed_environment_turns_the_cache_off_and_says_so_once() {
             said["health"]
         );
     }
+}
+
+/// In a pod beside a service named `redis`, and with secrets that were read from files.
+#[test]
+fn the_environment_is_understood_as_it_is_written() {
+    let url = SERVER.url();
+    let (host, port) = url.trim_start_matches("redis://").split_once(':').unwrap();
+    let address = format!("{host}:{port}\n");
+    let link = ("REDIS_PORT", "tcp://10.96.0.11:6379");
+    let said =
+        probe(&[("REDIS_HOST", &address), link, ("REDIS_TLS", "FALSE"), ("CACHE_NAMESPACE", "pod\n")], &[]);
+    assert_eq!((&*said["loads"], &*said["key"], &*said["errors"]), ("1", "pod:probe:1", "0"));
+    assert!(said["health"].ends_with("connected"), "{}", said["health"]);
+    assert_eq!(SERVER.cli(&["EXISTS", "pod:probe:1"]), "1");
+    let said = probe(&[link, ("REDIS_SERVICE_HOST", "10.96.0.11")], &[]);
+    assert_eq!((&*said["loads"], &*said["health"]), ("1", "in process, connected"));
 }
 
 #[test]

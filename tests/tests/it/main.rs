@@ -27,5 +27,6 @@ mod refresh;
 mod regression;
 mod support;
 mod tags;
+mod values;
 mod worker;
 mod writes;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -50,7 +50,11 @@ pub(crate) fn redis_builder() -> CacheBuilder {
 }
 
 pub(crate) fn in_memory() -> Cache {
-    Cache::builder().namespace(&namespace()).and_then(CacheBuilder::build).expect("a cache")
+    in_memory_builder().build().expect("a cache")
+}
+
+pub(crate) fn in_memory_builder() -> CacheBuilder {
+    Cache::builder().namespace(&namespace()).expect("fit")
 }
 
 /// Runs a scenario on both stores.
@@ -102,6 +106,52 @@ impl User {
 /// An error that knows nothing of caches.
 #[derive(Debug, PartialEq)]
 pub(crate) struct DbError(pub(crate) &'static str);
+
+/// The warnings of this thread, each with its fields: `message=.. function=..`.
+#[derive(Clone, Default)]
+pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// Those of one function, by the end of its path.
+    pub(crate) fn of(&self, function: &str) -> Vec<String> {
+        let all = self.0.lock().unwrap();
+        let of = format!("{function}\" ");
+        all.iter().filter(|text| text.contains("function=") && text.contains(&of)).cloned().collect()
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = Fields::default();
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &tracing::Id) {}
+
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+#[derive(Default)]
+struct Fields(String);
+
+impl tracing::field::Visit for Fields {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0 += &format!("{field}={value:?} ");
+    }
+}
 
 /// Looks at something until it is so.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

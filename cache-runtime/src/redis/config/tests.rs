@@ -34,6 +34,82 @@ fn the_environment_says_where_redis_is() {
     );
 }
 
+/// The host, the port, the user, the password and the database.
+fn login(variables: &[(&str, &str)]) -> String {
+    let variable =
+        |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let config = RedisConfig::from_env(&variable).expect("fit").expect("set");
+    let settings = config.info.redis_settings();
+    let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    format!(
+        "{} {} {} {}",
+        config.info.addr(),
+        text(settings.username()),
+        text(settings.password()),
+        settings.db()
+    )
+}
+
+#[test]
+fn companions_complete_a_url_that_does_not_say_it() {
+    let all =
+        [("REDIS_PORT", "7"), ("REDIS_USERNAME", "me"), ("REDIS_PASSWORD", "hunter2"), ("REDIS_DB", "2")];
+    let with = |name, url| login(&[&[(name, url)], &all[..]].concat());
+    assert_eq!(with("REDIS_URL", "redis://a"), "a:7 me hunter2 2");
+    assert_eq!(with("REDIS_URL", "redis://a/?protocol=resp3"), "a:7 me hunter2 2");
+    assert_eq!(with("REDIS_URL", "redis://a:8/3"), "a:8 me hunter2 3");
+    assert_eq!(with("REDIS_URL", "redis://you@a/0"), "a:7 you hunter2 0");
+    assert_eq!(with("REDIS_URL", "redis://you:own@[::1]:8"), "::1:8 you own 2");
+    assert_eq!(with("REDIS_URL", "redis://:p%3A%40@a"), "a:7 me p:@ 2");
+    assert_eq!(with("REDIS_URL", "unix:///run/redis.sock"), "/run/redis.sock me hunter2 2");
+    assert_eq!(with("REDIS_URL", "unix:///run/redis.sock?db=1&pass=own"), "/run/redis.sock me own 1");
+    assert_eq!(with("REDIS_HOST", "redis://a:8/3"), "a:8 me hunter2 3");
+    assert_eq!(with("REDIS_HOST", "a"), "a:7 me hunter2 2");
+}
+
+#[test]
+fn a_host_may_name_its_port() {
+    let host = |host| login(&[("REDIS_HOST", host)]);
+    assert_eq!(host("localhost:6380"), "localhost:6380 - - 0");
+    assert_eq!(host("::1"), "::1:6379 - - 0");
+    assert_eq!(host("[::1]"), "::1:6379 - - 0");
+    assert_eq!(host("[::1]:7"), "::1:7 - - 0");
+    assert_eq!(login(&[("REDIS_HOST", "a:7"), ("REDIS_PORT", "7")]), "a:7 - - 0");
+    check(&[("REDIS_HOST", "a:7"), ("REDIS_PORT", "8")], Err("keep one of them"));
+    for unfit in ["a:", ":7", "a:b", "a:7:8", "a/0", "me:hunter2@a", "a:0", "[a]:7", "[::1]7", "[::1", "a b"]
+    {
+        check(&[("REDIS_HOST", unfit)], Err("REDIS_HOST is not a host name; write"));
+    }
+    check(&[("REDIS_HOST", "http://a")], Err("REDIS_HOST is not a Redis URL"));
+}
+
+#[test]
+fn truth_is_spelled_in_any_way() {
+    for off in ["false", "FALSE", "No", "off", "0"] {
+        assert_eq!(login(&[("REDIS_HOST", "a"), ("REDIS_TLS", off)]), "a:6379 - - 0");
+    }
+    let origin = if cfg!(feature = "tls") { "REDIS_URL is without TLS" } else { "REDIS_URL" };
+    for on in ["true", "TRUE", "Yes", "on", "1"] {
+        assert_eq!(truth(on), Some(true));
+        check(&[("REDIS_URL", "redis://a"), ("REDIS_TLS", on)], Err(origin));
+    }
+}
+
+/// Kubernetes sets `REDIS_PORT=tcp://10.96.0.11:6379` in every pod beside a service named `redis`.
+#[test]
+fn a_service_link_is_not_taken_for_a_port() {
+    let link = ("REDIS_PORT", "tcp://10.96.0.11:6379");
+    check(&[link], Ok(None));
+    check(&[link, ("REDIS_HOST", "redis")], Ok(Some("redis:6379")));
+    check(&[link, ("REDIS_HOST", "redis:7000")], Ok(Some("redis:7000")));
+    check(&[link, ("REDIS_URL", "redis://redis")], Ok(Some("redis:6379")));
+    check(&[link, ("REDIS_DB", "1")], Err("REDIS_DB is set but REDIS_HOST is not"));
+    let other = ("REDIS_PORT", "tcp://10.96.0.11:6380");
+    check(&[other], Ok(None));
+    check(&[other, ("REDIS_HOST", "redis")], Err("REDIS_PORT is `tcp://10.96.0.11:6380`, as Kubernetes"));
+    check(&[other, ("REDIS_HOST", "redis:6380")], Ok(Some("redis:6380")));
+}
+
 #[test]
 fn a_malformed_variable_is_named() {
     check(&[("REDIS_URL", "http://hunter2@x")], Err("REDIS_URL is not a Redis URL"));
@@ -43,6 +119,8 @@ fn a_malformed_variable_is_named() {
     check(&[("REDIS_HOST", "b"), ("REDIS_PORT", "70000")], Err("REDIS_PORT is `70000`"));
     check(&[("REDIS_HOST", "b"), ("REDIS_DB", "one")], Err("REDIS_DB is `one`"));
     check(&[("REDIS_HOST", "b"), ("REDIS_TLS", "perhaps")], Err("REDIS_TLS is `perhaps`"));
+    check(&[("REDIS_HOST", "b"), ("REDIS_DB", "-1")], Err("REDIS_DB is `-1`"));
+    check(&[("REDIS_HOST", "b"), ("REDIS_PORT", "0")], Err("REDIS_PORT is `0`"));
     check(&[("REDIS_PORT", "1")], Err("REDIS_HOST is not"));
 }
 
@@ -126,4 +204,6 @@ fn tls_without_the_feature_says_how_to_get_it() {
 fn tls_is_taken_from_the_scheme_or_the_variable() {
     check(&[("REDIS_URL", "rediss://x")], Ok(Some("x:6379")));
     check(&[("REDIS_HOST", "b"), ("REDIS_TLS", "true")], Ok(Some("b:6379")));
+    check(&[("REDIS_URL", "rediss://x"), ("REDIS_TLS", "yes"), ("REDIS_PORT", "7")], Ok(Some("x:7")));
+    check(&[("REDIS_URL", "rediss://x"), ("REDIS_TLS", "no")], Err("write `redis://"));
 }

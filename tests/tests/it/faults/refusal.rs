@@ -1,11 +1,7 @@
 //! The server answers, and says no: no memory, no permission.
 
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
     time::Duration,
 };
 
@@ -13,7 +9,7 @@ use cache_runtime::{Cache, CacheBuilder, cached, testing::server::RedisServer};
 use tokio::time::sleep;
 
 use super::{Effect, Fault};
-use crate::support::{Runs, eventually};
+use crate::support::{Runs, Warnings, eventually};
 
 /// Others fill the server until it refuses.
 fn fill(server: &RedisServer) {
@@ -124,47 +120,6 @@ fn no_permission_for_scripts() {
     );
 }
 
-/// The warnings of this thread, by the function that they are of.
-#[derive(Clone, Default)]
-struct Warnings(Arc<std::sync::Mutex<BTreeMap<String, u64>>>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
-        tracing::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut function = Function::default();
-        event.record(&mut function);
-        *self.0.lock().unwrap().entry(function.0).or_default() += 1;
-    }
-
-    fn enter(&self, _: &tracing::Id) {}
-
-    fn exit(&self, _: &tracing::Id) {}
-}
-
-#[derive(Default)]
-struct Function(String);
-
-impl tracing::field::Visit for Function {
-    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
-
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        if field.name() == "function" {
-            value.clone_into(&mut self.0);
-        }
-    }
-}
-
 /// How often Redis has refused a script.
 fn refused(server: &RedisServer) -> u64 {
     let counts = server.cli(&["INFO", "commandstats"]);
@@ -215,10 +170,9 @@ async fn a_refusal_is_counted_told_once_and_not_repeated_all_the_time() {
     let report = cache.report();
     let row = report.functions.iter().find(|row| row.template == "refused:<id>").unwrap();
     assert_eq!((row.calls.bypassed, row.calls.hits), (20, 0));
-    let warnings = warnings.0.lock().unwrap().clone();
-    let of =
-        |function: &str| warnings.iter().find(|(name, _)| name.ends_with(function)).map(|(_, count)| *count);
-    assert_eq!((of("::get"), of("::top")), (Some(1), Some(1)), "{warnings:?}");
+    for function in ["::get", "::top"] {
+        assert_eq!(warnings.of(function).len(), 1, "{:?}", warnings.of(function));
+    }
     server.cli(&["ACL", "SETUSER", "default", "+@scripting"]);
     eventually("the invalidations are made good", async || cache.health().recovery_queue == 0).await;
 }

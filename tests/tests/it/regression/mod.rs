@@ -1,6 +1,9 @@
 //! Defects that were found once.
 
+mod clocks;
+mod extremes;
 mod flights;
+mod forks;
 mod holds;
 mod invalidations;
 mod runtimes;
