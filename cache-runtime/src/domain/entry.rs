@@ -176,7 +176,7 @@ impl<B> Entry<B> {
         }
     }
 
-    /// FILL: stores what was loaded, if the lease still stands.
+    /// FILL: stores what was loaded, if the lease still stands (rule 13).
     pub(crate) fn fill(self, now: Millis, token: Token, lifetime: Lifetime, body: B) -> (Self, Stored) {
         if self.lease().is_some_and(|lease| lease.token == token) {
             (Self::stored(now, token, lifetime, body), Stored::Yes)

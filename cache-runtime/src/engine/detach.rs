@@ -1,7 +1,7 @@
 //! Whether a load may outlive its caller.
 //!
 //! A detached load is polled by its caller as long as there is one, so that it sees the caller's task-locals and span
-//! and costs no task of its own. When the caller goes away, it goes on in a task.
+//! and costs no task of its own. When the caller goes away, it goes on in a task (rule 17).
 
 use std::{
     pin::Pin,

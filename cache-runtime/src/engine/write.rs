@@ -173,7 +173,7 @@ impl Write {
     }
 
     /// Takes everything out, so that the drop that follows has nothing left to do. A write that has `failed` may have
-    /// committed, or commit a little later.
+    /// committed, or commit a little later (rule 15).
     fn steps(&mut self, end_of_own: End, failed: bool) -> impl Future<Output = ()> + Send + 'static {
         let (engine, site) = (Arc::clone(&self.engine), self.site);
         let settle = site.config.settle;

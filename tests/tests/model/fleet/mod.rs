@@ -16,7 +16,7 @@ mod write;
 
 use crate::{Version, Wire, entry::Entry};
 
-/// What keeps the promises. A run may do without one of them.
+/// What keeps the promises: rules 3, 5, 8, 9, 11, 12, 19, 20 and 21. A run may do without one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     /// Only what nothing was told about since its ticket goes in.
