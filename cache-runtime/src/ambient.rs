@@ -1,15 +1,20 @@
 //! The system's clock, sleep and randomness: the only place that touches them, so that tests can move time.
 #![expect(clippy::disallowed_methods, reason = "this is the module that the others are sent to")]
 
+pub(crate) mod home;
+
 use std::{
-    cell::Cell,
     cmp::Reverse,
     collections::BinaryHeap,
+    convert::Infallible,
+    future::poll_fn,
     hash::{BuildHasher as _, RandomState},
+    pin::pin,
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -74,55 +79,47 @@ const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// The moment up to which all that a call asks of the store must be answered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(tokio::time::Instant);
+pub(crate) struct Deadline(Instant);
 
 impl Deadline {
     pub(crate) fn after(budget: Duration) -> Self {
-        let now = tokio::time::Instant::now();
-        // What no clock reaches is thirty years from now, as in tokio.
-        Self(now.checked_add(budget).unwrap_or(now + FAR))
+        Self::of(Stopwatch::start(), budget)
     }
 
     /// The same, counted from the start of a measurement.
     pub(crate) fn of(start: Stopwatch, budget: Duration) -> Self {
-        Self(start.0.checked_add(budget).unwrap_or(start.0 + FAR).into())
+        // What no clock reaches is thirty years from now, as in tokio.
+        Self(start.0.checked_add(budget).unwrap_or(start.0 + FAR))
     }
 
     /// `None` where the deadline passes before the future is ready.
     pub(crate) async fn bound<F: Future>(self, future: F) -> Option<F::Output> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Some(future.await);
+        let mut future = pin!(future);
+        // The in-process store answers at once: that needs no timer.
+        if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+            return Some(output);
         }
-        tokio::time::timeout_at(self.0, future).await.ok()
+        let Some(timer) = home::timer(self.0) else { return Some(future.await) };
+        let mut timer = pin!(timer);
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+        })
+        .await
     }
 
     pub(crate) fn has_passed(self) -> bool {
-        tokio::time::Instant::now() >= self.0
+        Instant::now() >= self.0
+    }
+
+    /// The time that is left.
+    pub(crate) fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
     }
 }
 
 pub(crate) async fn sleep(duration: Duration) {
-    if tokio::runtime::Handle::try_current().is_err() {
-        return std::future::pending().await;
-    }
-    tokio::time::sleep(duration).await;
-}
-
-thread_local! {
-    static OFFLINE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Polls something where no runtime is: in the drop of a future, after its runtime.
-pub(crate) fn offline<T>(poll: impl FnOnce() -> T) -> T {
-    let before = OFFLINE.replace(true);
-    let answer = poll();
-    OFFLINE.set(before);
-    answer
-}
-
-/// Whether connections are of no use here: they need a runtime with its timers.
-pub(crate) fn is_offline() -> bool {
-    OFFLINE.get()
+    Deadline::after(duration).bound(std::future::pending::<Infallible>()).await;
 }
 
 /// The number of this thread, counted from 0: no thread that lives has the same, and those of threads that have ended are

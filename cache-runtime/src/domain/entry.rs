@@ -19,6 +19,8 @@ pub(crate) struct Token(pub(crate) [u8; 16]);
 impl Token {
     /// Where an entry holds no lease.
     pub(crate) const NONE: Self = Self([0; 16]);
+    /// The place of all holds in a fence (rule 6): no load and no write has this token.
+    pub(crate) const HOLD: Self = Self([0xFF; 16]);
 }
 
 impl fmt::Debug for Token {
@@ -27,7 +29,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The right of one token until a deadline: to fill (a lease), or to be the only writer (in a fence).
+/// The right of one token until a deadline: to fill (a lease), to be the only writer (in a fence), or to hold a fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
     pub(crate) token: Token,
@@ -221,14 +223,40 @@ impl<B> Entry<B> {
         }
     }
 
-    /// INVALIDATE with a hold, and END with one: the key stays fenced for so long, and nobody stores.
+    /// INVALIDATE with a hold, and END with one, for which `token` leaves: the key stays fenced for that long, and nothing is
+    /// stored.
+    ///
+    /// All holds of a fence are one deadline, the latest: failed writes of a busy key would pile up, and every step on the
+    /// key reads the whole fence.
     pub(crate) fn hold(self, now: Millis, token: Token, hold: Millis) -> Self {
-        self.fence(now, token, hold, true)
+        let (created, mut writers) = match self {
+            Self::Fence { created, writers, .. } => (created, writers),
+            Self::Missing | Self::Lease { .. } | Self::Value { .. } => (now, Vec::new()),
+        };
+        let mut until = now + hold;
+        writers.retain(|writer| {
+            if writer.token == Token::HOLD {
+                until = until.max(writer.until);
+            }
+            writer.token != token && writer.token != Token::HOLD
+        });
+        writers.push(Lease { token: Token::HOLD, until });
+        Self::Fence { created, writers, shared: true }
     }
 
     /// BEGIN: a writer announces itself. Alone, it may store at its end.
     pub(crate) fn begin(self, now: Millis, token: Token, lease: Millis) -> Self {
-        self.fence(now, token, lease, false)
+        let writer = Lease { token, until: now + lease };
+        match self {
+            Self::Fence { created, mut writers, .. } => {
+                writers.retain(|other| other.token != token);
+                writers.push(writer);
+                Self::Fence { created, writers, shared: true }
+            }
+            Self::Missing | Self::Lease { .. } | Self::Value { .. } => {
+                Self::Fence { created: now, writers: vec![writer], shared: false }
+            }
+        }
     }
 
     /// END: the writer leaves; where it was alone, its value is stored.
@@ -267,20 +295,6 @@ impl<B> Entry<B> {
             body,
         };
         Self::Value { value, lease: None }
-    }
-
-    fn fence(self, now: Millis, token: Token, lease: Millis, shared: bool) -> Self {
-        let writer = Lease { token, until: now + lease };
-        match self {
-            Self::Fence { created, mut writers, .. } => {
-                writers.retain(|other| other.token != token);
-                writers.push(writer);
-                Self::Fence { created, writers, shared: true }
-            }
-            Self::Missing | Self::Lease { .. } | Self::Value { .. } => {
-                Self::Fence { created: now, writers: vec![writer], shared }
-            }
-        }
     }
 }
 

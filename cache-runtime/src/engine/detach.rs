@@ -12,13 +12,7 @@ use std::{
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 
-use super::{
-    CacheValue, Rules, Shape,
-    load::Load,
-    lookup::Call,
-    read::read,
-    steps::{Counted, spawn},
-};
+use super::{CacheValue, Rules, Shape, load::Load, lookup::Call, read::read};
 use crate::{ambient::Deadline, domain::policy::Ttl, resilience::refresh::Refreshing};
 
 /// A load that goes on when it is dropped.
@@ -118,14 +112,13 @@ impl Detached {
             Alone { load: Some(Box::pin(load.lead(leader, stale, body))), runtime, at_most }
         };
         let refresh = |load: Load<S, T, C>, body, refreshing| {
-            let counted = Counted::new(&load.call.engine);
+            let tasks = load.call.engine.tasks.clone();
             let task = async move {
-                let _counted = counted;
                 // After that its lease is not renewed, and it could store nothing.
                 let at_most = Deadline::after(load.call.load_timeout());
                 at_most.bound(load.refresh(body, refreshing)).await;
             };
-            spawn(task.in_current_span());
+            tasks.spawn(task.in_current_span());
         };
         read(call, shape, rules, body, lead, Some(refresh))
     }

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{
-    Engine,
-    steps::{spawn, within_budget},
-};
+use super::Engine;
 use crate::{
     ambient::{self, Deadline, millis},
     codec::Sealed,
@@ -247,7 +244,7 @@ async fn announce(engine: &Engine, subjects: &[Subject]) -> Result<(), StoreErro
 async fn invalidate(engine: &Engine, key: &Key, repeat: Repeat) -> Result<(), StoreError> {
     match repeat {
         Repeat::Entry(0) => engine.store.invalidate(key).await,
-        Repeat::Entry(hold) => engine.store.hold(key, ambient::token(), hold).await,
+        Repeat::Entry(hold) => engine.store.hold(key, Token::NONE, hold).await,
         Repeat::Tag => engine.store.invalidate_tag(key).await,
     }
 }
@@ -305,9 +302,7 @@ pub(super) fn resume(engine: &Arc<Engine>) -> bool {
     let start = engine.recovery.start();
     if start {
         let worker = Worker { engine: Arc::clone(engine), ended: false };
-        if spawn(worker.run()).is_none() {
-            engine.recovery.abandoned();
-        }
+        engine.tasks.spawn(worker.run());
     }
     start
 }
@@ -406,7 +401,7 @@ impl Engine {
             let ended = end(budget, None, Vec::new(), &[target], None).await;
             Invalidated { entries: ended.invalidated, acknowledged: ended.failed == 0 }
         };
-        within_budget(self, steps).await.unwrap_or(Invalidated { entries: 0, acknowledged: false })
+        self.tasks.run(steps).await.unwrap_or(Invalidated { entries: 0, acknowledged: false })
     }
 }
 

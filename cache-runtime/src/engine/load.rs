@@ -12,7 +12,6 @@ use futures_util::future::{Either, join, select};
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
     lookup::{Call, Found, judge, judge_value},
-    steps::spawn,
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
@@ -549,7 +548,8 @@ impl Drop for Leased<'_> {
     fn drop(&mut self) {
         let Some(Context { engine, .. }) = self.context.take() else { return };
         let (key, token) = (self.key.clone(), self.token);
-        spawn(async move {
+        let tasks = engine.tasks.clone();
+        tasks.spawn(async move {
             let many = engine.releases.fetch_add(1, Ordering::Relaxed) >= MOST_RELEASES;
             for pause in if many { &RELEASES[..1] } else { &RELEASES } {
                 match engine.store.release(&key, token).await {

@@ -2,7 +2,7 @@
 //!
 //! `read` joins flights, `lookup` looks, `load` runs the body under a lease,
 //! `coherence` hears what others change, `detach` lets a load go on without its caller, `write` runs it under a fence or none,
-//! `invalidate` makes keys unusable and repeats what was not acknowledged, `steps` go on when the caller goes away.
+//! `invalidate` makes keys unusable and repeats what was not acknowledged, `tasks` go on when the caller goes away.
 
 mod batch;
 mod coherence;
@@ -15,20 +15,16 @@ mod lookup;
 mod read;
 mod shape;
 mod site;
-mod steps;
+mod tasks;
 mod write;
 
 use std::{
     fmt,
     ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use self::history::History;
 pub use self::{
     batch::Batch,
     collection::{BatchResult, BatchShape, Opened, UnfitShape},
@@ -43,6 +39,7 @@ pub(crate) use self::{
     coherence::Told,
     lookup::{Found, local},
 };
+use self::{history::History, tasks::Tasks};
 use crate::{
     ambient,
     domain::{
@@ -89,10 +86,10 @@ pub(crate) struct Engine {
     pub(crate) stats: StatsTable,
     pub(crate) recovery: Recovery,
     pub(crate) refreshes: Refreshes,
+    /// What goes on without a caller: steps after writes, refreshes, leases that are given back.
+    tasks: Tasks,
     /// Leases that are being given back.
     releases: AtomicUsize,
-    /// Steps after writes that are under way.
-    steps: AtomicUsize,
     /// Tells the reasons of misses apart.
     history: History,
 }
@@ -117,16 +114,15 @@ impl Engine {
             stats: StatsTable::default(),
             recovery: Recovery::default(),
             refreshes: Refreshes::default(),
+            tasks: Tasks::default(),
             releases: AtomicUsize::new(0),
-            steps: AtomicUsize::new(0),
             history: History::default(),
         }
     }
 
-    /// Whether nothing is under way: no load, no step after a write, no invalidation to repeat.
+    /// Whether nothing is under way: no load, no step after a write, no lease to give back, no invalidation to repeat.
     pub(crate) fn is_idle(&self) -> bool {
-        let steps = self.steps.load(Ordering::Acquire);
-        steps == 0 && self.flights.len() == 0 && self.recovery.len() == 0
+        self.tasks.is_idle() && self.flights.len() == 0 && self.recovery.len() == 0
     }
 
     pub(crate) fn ttl(&self, ttl: Ttl) -> Duration {

@@ -8,7 +8,6 @@ use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
     invalidate::{End, Fence, Target, end},
     load::{beside, prolong, renewals, seal},
-    steps::{Counted, spawn, within_budget},
 };
 use crate::{
     ambient::{Deadline, Stopwatch, millis},
@@ -169,7 +168,7 @@ impl Write {
     async fn end(mut self, sealed: Option<Sealed>, failed: bool) {
         let engine = Arc::clone(&self.engine);
         let steps = self.steps(sealed.map_or(End::Nothing, End::Store), failed);
-        within_budget(&engine, steps).await;
+        engine.tasks.run(steps).await;
     }
 
     /// Takes everything out, so that the drop that follows has nothing left to do. A write that has `failed` may have
@@ -229,24 +228,14 @@ impl Drop for Write {
     fn drop(&mut self) {
         if self.begun {
             // It may have committed, or commit a little later.
-            let memory = |engine: &Engine| matches!(engine.store, crate::store::AnyStore::Memory(_));
-            let in_process = memory(&self.engine) && self.targets.iter().all(|target| memory(&target.engine));
             let steps = self.steps(End::Nothing, true);
-            let counted = Counted::new(&self.engine);
-            let mut steps = Box::pin(async move {
-                let _counted = counted;
-                steps.await;
-            });
-            // In process it is done at once, also while the runtime goes away.
-            if !in_process || futures_util::FutureExt::now_or_never(&mut steps).is_none() {
-                spawn(steps);
-            }
+            self.engine.tasks.spawn(steps);
         } else if self.own.is_some() || !self.fences.is_empty() {
             // Only announced: the fences are taken away again.
             let budget = self.engine.config.budget;
             let own = self.own.take().map(|own| (own, End::Nothing));
             let fences = std::mem::take(&mut self.fences);
-            spawn(async move {
+            self.engine.tasks.spawn(async move {
                 // What was not acknowledged is noted by then.
                 let _ended = end(budget, own, fences, &[], None).await;
             });

@@ -87,6 +87,8 @@ pub enum BreakerState {
 
 /// One lane, up or down.
 struct Lane {
+    /// How long a call waits for the server.
+    budget: Duration,
     /// Where the server tells of the changes of what is read on this lane.
     listener: Option<Arc<dyn Listener>>,
     live: ArcSwapOption<Live>,
@@ -135,8 +137,8 @@ impl Lanes {
             client: Client::open(info)?,
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(CONNECT))
-                // Before the deadline of the call, so that the lane sees the timeout and counts it.
-                .set_response_timeout(Some(config.budget.mul_f64(0.9))),
+                // The client's timers are those of the runtime that polls, which may have none: a lane has its own.
+                .set_response_timeout(None),
         };
         // Blocking commands take connections of their own out of the pool; lanes are beside it, since a checkout per
         // command costs two thirds of the throughput.
@@ -148,7 +150,8 @@ impl Lanes {
             .max_lifetime(None)
             .idle_timeout(None)
             .build_unchecked(connector.clone());
-        let lanes = (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new(listener.cloned()))).collect();
+        let lanes =
+            (0..config.lanes.max(1)).map(|_| Arc::new(Lane::new(config.budget, listener.cloned()))).collect();
         Ok(Self { config, pool, connector, lanes, offset: Arc::default(), supervisors: Mutex::default() })
     }
 
@@ -187,7 +190,7 @@ impl Lanes {
         make: impl FnOnce(Millis) -> Cmd,
     ) -> Result<T, StoreError> {
         let cmd = make(live.server_start);
-        let answer = cmd.query_async(&mut live.connection).await;
+        let answer = lane.timeout().bound(cmd.query_async(&mut live.connection)).await;
         lane.judge(live.number, answer)
     }
 
@@ -237,18 +240,12 @@ impl Lanes {
     }
 
     async fn wait_for_first_attempt(&self, deadline: Deadline) {
-        if ambient::is_offline() {
-            return;
-        }
         self.ensure_supervised();
         let all = self.lanes.iter().map(|lane| lane.first_attempt());
         deadline.bound(futures_util::future::join_all(all)).await;
     }
 
     fn pick_live(&self) -> Option<(&Lane, Live)> {
-        if ambient::is_offline() {
-            return None;
-        }
         // Each thread has its lane, so that what it asks for at the same time leaves in one write, and the counters
         // inside of a connection stay with one core.
         let first = ambient::thread();
@@ -301,8 +298,9 @@ impl std::fmt::Debug for Lane {
 }
 
 impl Lane {
-    fn new(listener: Option<Arc<dyn Listener>>) -> Self {
+    fn new(budget: Duration, listener: Option<Arc<dyn Listener>>) -> Self {
         Self {
+            budget,
             listener,
             live: ArcSwapOption::empty(),
             refused: AtomicBool::new(false),
@@ -342,23 +340,28 @@ impl Lane {
         }
     }
 
-    fn judge<T>(&self, number: u64, answer: Result<T, RedisError>) -> Result<T, StoreError> {
+    /// When a command that is sent now counts as unanswered: before the deadline of its call, so that the lane sees it.
+    fn timeout(&self) -> Deadline {
+        Deadline::after(self.budget.mul_f64(0.9))
+    }
+
+    fn judge<T>(&self, number: u64, answer: Option<Result<T, RedisError>>) -> Result<T, StoreError> {
         let error = match answer {
-            Ok(answer) => {
+            None => {
+                if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS {
+                    self.take_down(number);
+                }
+                return Err(StoreError::Timeout);
+            }
+            Some(Ok(answer)) => {
                 // A plain load first: a store for every command would be shared between all cores.
                 if self.timeouts.load(Ordering::Relaxed) != 0 {
                     self.timeouts.store(0, Ordering::Relaxed);
                 }
                 return Ok(answer);
             }
-            Err(error) => error,
+            Some(Err(error)) => error,
         };
-        if error.is_timeout() {
-            if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS {
-                self.take_down(number);
-            }
-            return Err(StoreError::Timeout);
-        }
         if is_of_server(&error) {
             // The command was not executed, and none will be before the server is another.
             self.take_down(number);
@@ -510,7 +513,7 @@ impl Supervisor {
                 continue;
             }
             let sent = Stopwatch::start();
-            let answer = time(&mut live.connection).await;
+            let answer = self.lane.timeout().bound(time(&mut live.connection)).await;
             if let Ok(time) = self.lane.judge(number, answer) {
                 self.set_offset(time);
                 if let Some(listener) = &self.lane.listener {

@@ -467,7 +467,9 @@ async fn every_key_has_a_ttl() {
     store.begin(&key, A, LEASE).await.unwrap();
     assert!((1..=LEASE as i64).contains(&ttl(&key)));
     store.hold(&key, B, 2 * LEASE).await.unwrap();
-    assert!(ttl(&key) > LEASE as i64, "the latest writer's");
+    assert!(ttl(&key) > LEASE as i64, "the hold's");
+    store.hold(&key, B, LEASE / 2).await.unwrap();
+    assert!(ttl(&key) > LEASE as i64, "the latest hold's");
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ pub(crate) trait Store {
     fn invalidate_matching(&self, pattern: &Pattern) -> impl Future<Output = Answer<u64>> + Send;
     /// Tells other processes what has changed, where the store does not.
     fn announce(&self, changes: &Changes<'_>) -> impl Future<Output = Answer<()>> + Send;
-    /// INVALIDATE or END with a hold: nobody stores for so long.
+    /// INVALIDATE or END with a hold: the token leaves, and nothing is stored for that long.
     fn hold(&self, key: &Key, token: Token, hold: Millis) -> impl Future<Output = Answer<()>> + Send;
     /// BEGIN: a writer announces itself. Never sent twice with one token.
     fn begin(&self, key: &Key, token: Token, lease: Millis) -> impl Future<Output = Answer<()>> + Send;

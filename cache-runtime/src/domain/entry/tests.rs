@@ -124,16 +124,33 @@ fn invalidate() {
 
 #[test]
 fn begin_and_hold() {
-    let announced =
-        |shared| Entry::Fence { created: NOW, writers: vec![Lease { token: A, until: NOW + 300 }], shared };
+    let announced = |token, shared| Entry::Fence {
+        created: NOW,
+        writers: vec![Lease { token, until: NOW + 300 }],
+        shared,
+    };
     for before in [Entry::Missing, lease(B), plain(), leased(B)] {
-        assert_eq!(before.clone().begin(NOW, A, 300), announced(false), "{before:?}");
-        assert_eq!(before.clone().hold(NOW, A, 300), announced(true), "{before:?}");
+        assert_eq!(before.clone().begin(NOW, A, 300), announced(A, false), "{before:?}");
+        assert_eq!(before.clone().hold(NOW, A, 300), announced(Token::HOLD, true), "{before:?}");
     }
     let two =
         |state: State| matches!(state, Entry::Fence { writers, shared: true, .. } if writers.len() == 2);
     assert!(two(fence(&[B], false).begin(NOW, A, 300)));
     assert!(two(fence(&[B], false).hold(NOW, A, 300)));
+}
+
+#[test]
+fn all_holds_of_a_fence_are_one_deadline_the_latest() {
+    let held = |writers: &[Token], until| {
+        let writers = writers.iter().map(|token| Lease { token: *token, until: 2_000 });
+        let writers = writers.chain([Lease { token: Token::HOLD, until }]).collect();
+        Entry::Fence { created: 900, writers, shared: true }
+    };
+    let first = fence(&[A, B], false).hold(NOW, A, 300);
+    assert_eq!(first, held(&[B], NOW + 300), "the writer that ends with it leaves");
+    assert_eq!(first.clone().hold(NOW + 1, B, 100), held(&[], NOW + 300), "a shorter one shortens nothing");
+    assert_eq!(first.clone().hold(NOW + 1, ID, 900), held(&[B], NOW + 901));
+    assert_eq!(first.end(NOW, B, Some((LIFETIME, "new"))), (held(&[], NOW + 300), Stored::Lost));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 -- and its state as the step sees it. KEYS[1]: the entry. ARGV[1]: when the server started, in milliseconds.
 local FORMAT, LEASE, VALUE, FENCE = 0xC1, 0x11, 0x22, 0x44
 local NONE = string.rep('\0', 16)
+-- The place of all holds in a fence.
+local HOLD = string.rep('\255', 16)
 -- Lua has no exact numbers from here on, and no clock shows such a time: it is damage.
 local TOO_LARGE = 2 ^ 53
 local key, server_start = KEYS[1], tonumber(ARGV[1])
@@ -94,18 +96,4 @@ local function put_fence(created, writers, shared)
     deadline = math.max(deadline, writer.deadline)
   end
   put_anyhow(table.concat(parts), deadline)
-end
-
--- Adds a writer: the step that BEGIN and a hold share.
-local function fence(token, lease, shared)
-  local entry = read()
-  local writers, created = {}, now
-  if entry.kind == FENCE then
-    created, shared = entry.created, true
-    for _, writer in ipairs(entry.writers) do
-      if writer.token ~= token then writers[#writers + 1] = writer end
-    end
-  end
-  writers[#writers + 1] = { token = token, deadline = now + lease }
-  put_fence(created, writers, shared)
 end

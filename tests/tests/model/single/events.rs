@@ -3,9 +3,8 @@
 use super::{Cmd, Look, Read, Rule, Scene, Stale, Turn, World, Write};
 use crate::{
     Version, Wire,
-    entry::{Entry, Value},
+    entry::{Entry, Token, Value},
     explorer::{self, Event},
-    token,
 };
 
 type Next = explorer::Next<World>;
@@ -256,7 +255,7 @@ fn write_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
             "the step after a drop executed"
         }
         Write::Dropped { landed, wire: Wire::Executed(()) } => {
-            if scene.keeps(Rule::Hold) && is_fenced(world, number) {
+            if scene.keeps(Rule::Hold) && world.held {
                 ""
             } else {
                 // What has landed within the hold counts as written from its end on.
@@ -277,7 +276,7 @@ fn write_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
             next.push((Event("writer", at, "dropped"), Ok(after)));
         }
         Write::Dropped { landed: None, wire }
-            if wire == Wire::Sent || !scene.keeps(Rule::Hold) || is_fenced(world, number) =>
+            if wire == Wire::Sent || !scene.keeps(Rule::Hold) || world.held =>
         {
             let mut after = world.clone();
             after.row += 1;
@@ -286,12 +285,6 @@ fn write_events(scene: &Scene, world: &World, at: usize, next: &mut Next) {
         }
         _ => {}
     }
-}
-
-fn is_fenced(world: &World, number: u8) -> bool {
-    let writer = token(number);
-    matches!(&world.entry, Entry::Fence { writers, .. }
-        if writers.iter().any(|lease| lease.token == writer && lease.until > world.now()))
 }
 
 /// Deadlines, eviction, snapshots, and what is repeated in the background.
@@ -311,8 +304,18 @@ fn surroundings(scene: &Scene, world: &World, next: &mut Next) {
         };
         next.push((Event("server", 0, event), Ok(after)));
     }
+    if world.held && scene.leases_end {
+        let mut after = world.clone();
+        after.held = false;
+        if let Entry::Fence { writers, .. } = &mut after.entry {
+            writers.retain(|writer| writer.token != Token::HOLD);
+        }
+        after.entry = after.settled(scene);
+        next.push((Event("server", 0, "the time of the hold passes"), Ok(after)));
+    }
     let mut change = |event, entry: Entry<Version>| {
         let mut after = world.clone();
+        after.held &= entry != Entry::Missing;
         after.entry = entry;
         next.push((Event("server", 0, event), Ok(after)));
     };
@@ -325,7 +328,9 @@ fn surroundings(scene: &Scene, world: &World, next: &mut Next) {
             Entry::Fence { created, writers, shared } => {
                 for place in 0..writers.len() {
                     let mut writers = writers.clone();
-                    writers.remove(place);
+                    if writers.remove(place).token == Token::HOLD {
+                        continue;
+                    }
                     let fence = Entry::Fence { created: *created, writers, shared: *shared };
                     change("a place in the fence ends", fence.settle(world.now(), 0));
                 }

@@ -33,6 +33,8 @@ enum Rule {
     Seen,
     /// Each place in a fence has the token of its writer (rule 6).
     FencesHoldTokens,
+    /// A hold has a place of its own in the fence, which a writer that ends leaves standing (rule 6).
+    HoldsStandAlone,
     /// Until an invalidation is acknowledged its process does not read the key from the cache (rule 12).
     Recovery,
 }
@@ -202,6 +204,8 @@ enum Write {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
     entry: Entry<Version>,
+    /// The time of a hold has not passed; where the entry was evicted, it has.
+    held: bool,
     row: Version,
     /// The newest version that every read which begins now must see.
     returned: Version,

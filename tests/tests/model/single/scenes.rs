@@ -98,6 +98,13 @@ fn places_in_a_fence_have_tokens() {
 }
 
 #[test]
+fn a_hold_outlives_the_writers_beside_it() {
+    let scene = Scene { plain: 1, strict: 1, drops: 1, evictions: false, ..SCENE };
+    needs(Rule::HoldsStandAlone, scene);
+    holds(Scene { readers: 1, plain: 2, drops: 2, evictions: false, ..SCENE });
+}
+
+#[test]
 fn a_strict_write_fences_its_target() {
     let scene = Scene { plain: 0, strict: 1, targets: true, from_commit: true, ..SCENE };
     let scene = Scene { leases_end: false, evictions: false, ..scene };

@@ -3,7 +3,7 @@
 use super::{Cmd, Look, Read, Reader, Rule, Scene, Turn, World, Write};
 use crate::{
     LIFETIME, LONG, Version, Wire,
-    entry::{Acquired, Entry, Lease, Seen, Stored},
+    entry::{Acquired, Entry, Lease, Seen, Stored, Token},
     explorer::Broken,
     token,
 };
@@ -22,6 +22,7 @@ impl World {
         };
         Self {
             entry: Entry::Missing,
+            held: false,
             row: 0,
             returned: 0,
             readers: vec![reader; scene.readers],
@@ -111,6 +112,7 @@ impl World {
             Cmd::Release(number) => self.entry = self.settled(scene).release(token(number)),
             Cmd::Hold(number) => {
                 self.entry = self.settled(scene).hold(self.now(), token(number), LONG);
+                self.held = true;
             }
             Cmd::Invalidate => {
                 self.entry = match self.settled(scene) {
@@ -138,6 +140,11 @@ impl World {
                     && let Some(first) = writers.first_mut()
                 {
                     first.token = token(number);
+                }
+                if let Entry::Fence { writers, .. } = &mut entry
+                    && !scene.keeps(Rule::HoldsStandAlone)
+                {
+                    writers.retain(|writer| writer.token != Token::HOLD);
                 }
                 let stored = (!scene.targets).then_some((LIFETIME, value));
                 self.entry = entry.end(self.now(), token(number), stored).0;

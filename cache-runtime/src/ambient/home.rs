@@ -1,0 +1,103 @@
+//! The cache's own thread: a runtime with timers and I/O, for work that no runtime of a caller can be relied on to carry.
+//!
+//! A caller may have no runtime at all, one without timers, one that is driven only now and then (a current-thread runtime
+//! between two calls of `block_on`), or one that ends while the cache goes on. The thread is started by the first use,
+//! serves all caches of the process, and lives as long as the process.
+
+use std::{
+    process,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::{
+    runtime::{Builder, Handle, RuntimeFlavor},
+    time::Sleep,
+};
+
+#[derive(Debug)]
+struct Home {
+    /// A child that was forked has no threads but the one that forked it.
+    process: u32,
+    handle: Handle,
+}
+
+static HOME: ArcSwapOption<Home> = ArcSwapOption::const_empty();
+
+/// The runtime of the thread; `None` where the system refuses a thread or a runtime.
+pub(crate) fn handle() -> Option<Handle> {
+    let process = process::id();
+    running(process).or_else(|| start(process))
+}
+
+/// The runtime that carries work begun here: the caller's, where its workers run by themselves, else the cache's own.
+pub(crate) fn carrier() -> Option<Handle> {
+    let current = Handle::try_current().ok();
+    match current.as_ref().map(Handle::runtime_flavor) {
+        Some(RuntimeFlavor::MultiThread) => current,
+        _ => handle().or(current),
+    }
+}
+
+/// A timer that fires wherever it is polled; `None` where there is no thread to fire it.
+pub(super) fn timer(at: Instant) -> Option<Sleep> {
+    let handle = handle()?;
+    let _context = handle.enter();
+    Some(tokio::time::sleep_until(at.into()))
+}
+
+fn running(process: u32) -> Option<Handle> {
+    HOME.load().as_deref().filter(|home| home.process == process).map(|home| home.handle.clone())
+}
+
+fn start(process: u32) -> Option<Handle> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = running(process) {
+        return Some(handle);
+    }
+    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+    let handle = runtime.handle().clone();
+    let serve = move || runtime.block_on(std::future::pending::<()>());
+    thread::Builder::new().name("cache-runtime".to_owned()).spawn(serve).ok()?;
+    HOME.store(Some(Arc::new(Home { process, handle: handle.clone() })));
+    Some(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        task::{Context, Wake},
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_runtime_whose_workers_run_by_themselves_carries_what_is_begun_on_it() {
+        let many = Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+        assert_eq!(many.block_on(async { carrier().expect("a runtime").id() }), many.handle().id());
+        let one = Builder::new_current_thread().build().expect("a runtime");
+        let home = handle().expect("a thread").id();
+        assert_eq!(one.block_on(async { carrier().expect("a runtime").id() }), home);
+        assert_eq!(carrier().expect("a runtime").id(), home);
+    }
+
+    #[test]
+    fn a_timer_fires_where_no_runtime_is() {
+        struct Unpark(thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let waker = Arc::new(Unpark(thread::current())).into();
+        let mut timer = Box::pin(timer(Instant::now() + Duration::from_millis(1)).expect("a thread"));
+        // Without a wake-up this would wait for ever.
+        while timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            thread::park();
+        }
+    }
+}
