@@ -19,7 +19,7 @@ pub(crate) struct Token(pub(crate) [u8; 16]);
 impl Token {
     /// Where an entry holds no lease.
     pub(crate) const NONE: Self = Self([0; 16]);
-    /// The place of all holds in a fence (rule 6): no load and no write has this token.
+    /// The place of all holds in a fence (rule 14): no load and no write has this token.
     pub(crate) const HOLD: Self = Self([0xFF; 16]);
 }
 

@@ -127,6 +127,21 @@ fn the_map_in_architecture_is_the_tree() {
     }
 }
 
+#[test]
+fn each_package_says_what_it_is_and_brings_its_licences() {
+    for package in ["cache-macros", "cache-runtime"] {
+        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            let packed = read(&format!("{package}/{licence}"));
+            assert!(packed == read(licence), "{package}/{licence} is not the text at the root");
+        }
+        let manifest = read(&format!("{package}/Cargo.toml"));
+        for field in ["description", "readme", "keywords", "categories", "license", "rust-version"] {
+            let given = manifest.lines().any(|line| line.starts_with(field));
+            assert!(given, "{package}/Cargo.toml does not give `{field}`");
+        }
+    }
+}
+
 /// The targets of `[text](target)` that are files.
 fn links(document: &str) -> Vec<&str> {
     let targets = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -33,7 +33,7 @@ enum Rule {
     Seen,
     /// Each place in a fence has the token of its writer (rule 6).
     FencesHoldTokens,
-    /// A hold has a place of its own in the fence, which a writer that ends leaves standing (rule 6).
+    /// A hold has a place of its own in the fence, which a writer that ends leaves standing (rule 14).
     HoldsStandAlone,
     /// Until an invalidation is acknowledged its process does not read the key from the cache (rule 12).
     Recovery,
