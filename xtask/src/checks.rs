@@ -1,42 +1,25 @@
-//! Which steps each command consists of.
+//! Which steps each command consists of, but for `test`, which has its [parts](crate::parts).
 
 use std::ffi::OsStr;
 
 use crate::command::Soak;
+use crate::parts;
 use crate::steps::{Failure, Step};
 use crate::workspace;
 
-/// The crate whose features are checked one by one.
-const RUNTIME: &str = "cache-runtime";
-
-/// `cargo xtask test`. What is quick comes first; the tests come last, so that the output ends with
-/// theirs.
-pub(crate) fn of_test(path: Option<&OsStr>) -> Result<Vec<Step>, Failure> {
-    let manifest = workspace::root().join(RUNTIME).join("Cargo.toml");
-    let manifest = std::fs::read_to_string(&manifest)
-        .map_err(|error| Failure(format!("failed to read {}: {error}", manifest.display())))?;
-
-    let mut steps = vec![format(), clippy(), docs()];
-    steps.extend(each_feature_alone(&workspace::features(&manifest)));
-    steps.push(Step::new("macros alone", "cargo check -p cache-macros"));
-    // Doc tests, those of the macro crate too, are part of it. Not nextest, which a fresh machine
-    // does not have.
-    steps.push(Step::new("tests", "cargo test --workspace --all-features").path(path));
-    Ok(steps)
-}
-
 /// `cargo xtask lint`.
-pub(crate) fn of_lint() -> Vec<Step> {
-    let mut steps = vec![format(), clippy(), docs()];
+pub(crate) fn of_lint() -> Result<Vec<Step>, Failure> {
+    let mut steps = parts::lint()?;
+    steps.extend(parts::docs()?);
     if Step::new("cargo-deny", "cargo deny --version").succeeds_silently() {
-        steps.push(Step::new("licences and advisories", "cargo deny check"));
+        steps.extend(parts::deny()?);
     } else {
         eprintln!(
             "xtask: cargo-deny is not installed, so licences and advisories are NOT checked; to have them checked:\n    \
              cargo install --locked cargo-deny"
         );
     }
-    steps
+    Ok(steps)
 }
 
 /// `cargo xtask soak`: what `test` does for seconds, for as long as asked.
@@ -66,9 +49,7 @@ const BENCHMARKS: [(&str, &str); 2] = [
 pub(crate) fn bench(path: Option<&OsStr>, arguments: &[String]) -> Result<Vec<Step>, Failure> {
     let mut crates = Vec::new();
     for (manifest, line) in BENCHMARKS {
-        let text = std::fs::read_to_string(workspace::root().join(manifest))
-            .map_err(|error| Failure(format!("failed to read {manifest}: {error}")))?;
-        crates.push((line, text));
+        crates.push((line, workspace::read(manifest)?));
     }
     let names = |(_, manifest): &(_, String)| names_one(&workspace::benchmarks(manifest), arguments);
     // What no name says, such as `/50`, may be part of any.
@@ -99,52 +80,12 @@ pub(crate) fn require_components() -> Result<(), Failure> {
     Err(Failure("rustfmt or clippy is missing; type\n    rustup component add rustfmt clippy".to_owned()))
 }
 
-fn format() -> Step {
-    Step::new("format", "cargo fmt --all --check")
-}
-
-fn clippy() -> Step {
-    Step::new("clippy", "cargo clippy --workspace --all-targets --all-features -- -D warnings")
-}
-
-fn docs() -> Step {
-    Step::new("docs", "cargo doc --workspace --no-deps --all-features")
-        .variable("RUSTDOCFLAGS", "-D warnings")
-}
-
-/// Unifying features hides that one of them leans on another; so each is built without the rest.
-fn each_feature_alone(features: &[&str]) -> Vec<Step> {
-    let line = format!("cargo check -p {RUNTIME} --no-default-features");
-    let mut steps = vec![Step::new("no feature", &line)];
-    for feature in features {
-        steps.push(Step::new(format!("feature {feature}"), &line).arguments(["--features", feature]));
-    }
-    steps
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn lines(steps: &[Step]) -> Vec<String> {
         steps.iter().map(Step::to_string).collect()
-    }
-
-    #[test]
-    fn each_feature_and_none() {
-        let expected = [
-            "cargo check -p cache-runtime --no-default-features",
-            "cargo check -p cache-runtime --no-default-features --features testing",
-            "cargo check -p cache-runtime --no-default-features --features tls",
-        ];
-        assert_eq!(lines(&each_feature_alone(&["testing", "tls"])), expected);
-    }
-
-    #[test]
-    fn the_output_of_test_ends_with_the_tests() {
-        let lines = lines(&of_test(None).unwrap());
-        assert_eq!(lines.first().unwrap(), "cargo fmt --all --check");
-        assert_eq!(lines.last().unwrap(), "cargo test --workspace --all-features");
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! The command line, parsed.
 
-/// What `cargo xtask --help` says.
-pub(crate) const HELP: &str = "\
+use crate::parts::{Part, Selection};
+
+/// What `cargo xtask --help` says, before the parts.
+const HELP: &str = "\
 Usage: cargo xtask <command>
 
 Commands:
-  test              everything: format, lints, docs, each feature alone, tests and doc tests;
-                    installs redis-server with the system's package manager if it is missing
+  test [--fast] [--only PART]... [-- WORD..]
+                    everything: format, lints, docs, each feature alone, both packages, tests and doc tests;
+                    installs redis-server with the system's package manager if it is missing.
+                    --fast leaves out what takes long; --only runs the parts that it names (see below);
+                    words after `--` go to the test binaries: `test --only it -- stampede`
   lint              format, lints and docs, and cargo-deny where it is installed
   soak [--seconds N] [--seed S]
                     random histories of real processes for so long (600), then every order of events of the
@@ -15,19 +20,34 @@ Commands:
 
 Options:
   -h, --help        this text
+
+Parts of `test`:
 ";
+
+/// What `cargo xtask --help` says.
+pub(crate) fn help() -> String {
+    HELP.to_owned() + &Part::help()
+}
 
 /// One thing to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
-    Test,
+    Test(Test),
     Lint,
     Soak(Soak),
     Bench {
         /// Passed on to the benchmarks as they are.
         arguments: Vec<String>,
     },
+}
+
+/// What `test` is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Test {
+    pub(crate) selection: Selection,
+    /// Passed on to the test binaries as they are.
+    pub(crate) words: Vec<String>,
 }
 
 /// What `soak` is to do.
@@ -45,18 +65,51 @@ impl Command {
         let mut words = words.into_iter();
         let name = words.next().ok_or("xtask: which command?")?;
         let arguments: Vec<String> = words.collect();
-        if is_help(&name) || arguments.iter().any(|argument| is_help(argument)) {
+        let own = arguments.iter().take_while(|argument| *argument != "--");
+        if is_help(&name) || own.into_iter().any(|argument| is_help(argument)) {
             return Ok(Self::Help);
         }
         match name.as_str() {
             "help" => Ok(Self::Help),
-            "test" => without_arguments(&name, &arguments).map(|()| Self::Test),
+            "test" => Test::parse(&arguments).map(Self::Test),
             "lint" => without_arguments(&name, &arguments).map(|()| Self::Lint),
             "soak" => Soak::parse(&arguments).map(Self::Soak),
             "bench" => Ok(Self::Bench { arguments }),
             _ => Err(format!("xtask: unknown command `{name}`")),
         }
     }
+}
+
+impl Test {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let (own, words) = match arguments.iter().position(|argument| argument == "--") {
+            Some(at) => (&arguments[..at], &arguments[at + 1..]),
+            None => (arguments, &[][..]),
+        };
+        let mut fast = false;
+        let mut only = Vec::new();
+        let mut own = own.iter();
+        while let Some(option) = own.next() {
+            match option.as_str() {
+                "--fast" => fast = true,
+                "--only" => only.push(part(own.next())?),
+                _ => return Err(format!("xtask: `test` takes `--fast` and `--only`, but got `{option}`")),
+            }
+        }
+        let selection = match (fast, only.is_empty()) {
+            (true, false) => return Err("xtask: `--fast` and `--only` exclude each other".to_owned()),
+            (true, true) => Selection::Fast,
+            (false, true) => Selection::Whole,
+            (false, false) => Selection::Only(only),
+        };
+        Ok(Self { selection, words: words.to_vec() })
+    }
+}
+
+fn part(name: Option<&String>) -> Result<&'static str, String> {
+    let name = name.ok_or("xtask: `--only` needs the name of a part")?;
+    let part = Part::find(name).ok_or_else(|| format!("xtask: `test` has no part `{name}`"))?;
+    Ok(part.name)
 }
 
 impl Soak {
@@ -102,11 +155,26 @@ mod tests {
         assert_eq!(Command::parse(words), expected.map_err(str::to_owned), "cargo xtask {line}");
     }
 
+    fn test(selection: Selection, words: &[&str]) -> Result<Command, &'static str> {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Ok(Command::Test(Test { selection, words }))
+    }
+
     #[test]
     fn each_command_by_its_name() {
-        check("test", Ok(Command::Test));
+        check("test", test(Selection::Whole, &[]));
         check("lint", Ok(Command::Lint));
         check("bench", Ok(Command::Bench { arguments: vec![] }));
+    }
+
+    #[test]
+    fn test_takes_parts_and_passes_words_on() {
+        check("test --fast", test(Selection::Fast, &[]));
+        check("test --only ui --only it", test(Selection::Only(vec!["ui", "it"]), &[]));
+        check("test --only it -- --help", test(Selection::Only(vec!["it"]), &["--help"]));
+        check("test --only", Err("xtask: `--only` needs the name of a part"));
+        check("test --only iu", Err("xtask: `test` has no part `iu`"));
+        check("test --fast --only ui", Err("xtask: `--fast` and `--only` exclude each other"));
     }
 
     #[test]
@@ -136,13 +204,16 @@ mod tests {
         check("soak --seconds", Err("xtask: `--seconds` needs a number"));
         check("soak --seed x7", Err("xtask: `--seed` needs a number, but got `x7`"));
         check("soak 60", Err("xtask: `soak` takes `--seconds` and `--seed`, but got `60`"));
-        check("test hit", Err("xtask: `test` takes no argument, but got `hit`"));
+        check("lint hit", Err("xtask: `lint` takes no argument, but got `hit`"));
+        check("test hit", Err("xtask: `test` takes `--fast` and `--only`, but got `hit`"));
     }
 
     #[test]
-    fn help_names_every_command() {
-        for name in ["test", "lint", "soak", "bench"] {
-            assert!(HELP.contains(&format!("\n  {name} ")), "{name}");
+    fn help_names_every_command_and_part() {
+        let help = help();
+        let parts = crate::parts::PARTS.iter().map(|part| part.name);
+        for name in ["test", "lint", "soak", "bench"].into_iter().chain(parts) {
+            assert!(help.contains(&format!("\n  {name} ")), "{name}");
         }
     }
 }

@@ -6,11 +6,13 @@
 
 use std::process::ExitCode;
 
-use command::{Command, HELP};
+use command::Command;
 use steps::Failure;
 
 mod checks;
 mod command;
+mod minimal_versions;
+mod parts;
 mod redis_server;
 mod steps;
 mod workspace;
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
     let command = match Command::parse(std::env::args().skip(1)) {
         Ok(command) => command,
         Err(mistake) => {
-            eprint!("{mistake}\n\n{HELP}");
+            eprint!("{mistake}\n\n{}", command::help());
             return ExitCode::from(EXIT_USAGE);
         }
     };
@@ -38,14 +40,14 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Help => print_help(),
-        Command::Test => {
-            let path = redis_server::ensure()?;
+        Command::Test(test) => {
+            let path = if parts::need_a_server(&test.selection) { redis_server::ensure()? } else { None };
             checks::require_components()?;
-            steps::run_all("test", &checks::of_test(path.as_deref())?)
+            steps::run_all("test", &parts::steps_of(&test.selection, &test.words, path.as_deref())?)
         }
         Command::Lint => {
             checks::require_components()?;
-            steps::run_all("lint", &checks::of_lint())
+            steps::run_all("lint", &checks::of_lint()?)
         }
         Command::Soak(soak) => {
             let path = redis_server::ensure()?;
@@ -60,6 +62,6 @@ fn run(command: Command) -> Result<(), Failure> {
 
 #[expect(clippy::print_stdout, reason = "help that was asked for is output, and may be piped into a pager")]
 fn print_help() -> Result<(), Failure> {
-    print!("{HELP}");
+    print!("{}", command::help());
     Ok(())
 }

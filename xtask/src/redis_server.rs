@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::steps::{Failure, Step};
+use crate::steps::{Failed, Failure, Step};
 
 const NAME: &str = "redis-server";
 
@@ -204,11 +204,11 @@ fn run_installation(lines: &[String]) -> Result<(), Failure> {
     for line in preparations {
         // One source of many that cannot be reached fails the update, yet the package may be at
         // hand.
-        if let Err(reason) = Step::new("update", line).run() {
+        if let Err(Failed { reason, .. }) = Step::new("update", line).run() {
             eprintln!("xtask: `{line}` failed ({reason}); going on with what is known");
         }
     }
-    Step::new("install", last).run().map_err(|reason| {
+    Step::new("install", last).run().map_err(|Failed { reason, .. }| {
         Failure(format!(
             "`{NAME}` could not be installed ({reason}); repair what is reported above, or {}",
             by_hand()

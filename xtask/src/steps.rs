@@ -1,8 +1,8 @@
-//! Runs commands one after the other, says how each can be typed, and stops at the first that
-//! fails.
+//! Runs commands one after the other, says how each can be typed, and ends with what failed.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,16 @@ pub(crate) struct Step {
     variables: Vec<(&'static str, String)>,
     words: Vec<String>,
     path: Option<OsString>,
+    /// Whether it is a run of `cargo test`, whose output names the tests that failed.
+    of_tests: bool,
+}
+
+/// How a step failed: for the summary at the end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) reason: String,
+    /// The tests that failed, by their names.
+    tests: Vec<String>,
 }
 
 impl Step {
@@ -35,7 +45,14 @@ impl Step {
             variables: Vec::new(),
             words: line.split_whitespace().map(str::to_owned).collect(),
             path: None,
+            of_tests: false,
         }
+    }
+
+    /// Marks a run of `cargo test`: the tests that fail in it are named at the end.
+    pub(crate) fn of_tests(mut self) -> Self {
+        self.of_tests = true;
+        self
     }
 
     /// Adds words as they are.
@@ -63,12 +80,30 @@ impl Step {
     }
 
     /// Announces the command, runs it with our own stdin and output, and tells how it failed.
-    pub(crate) fn run(&self) -> Result<(), String> {
+    pub(crate) fn run(&self) -> Result<(), Failed> {
+        self.run_to(std::io::stdout())
+    }
+
+    /// The output of a run of tests goes to `output`.
+    fn run_to(&self, output: impl Write) -> Result<(), Failed> {
         eprintln!("\n$ {self}");
-        match self.command().status() {
+        let mut command = self.command();
+        if self.of_tests {
+            command.stdout(Stdio::piped());
+        }
+        let not_started = |error| Failed {
+            reason: format!("`{}` did not start: {error}", self.words[0]),
+            tests: Vec::new(),
+        };
+        let mut child = command.spawn().map_err(not_started)?;
+        let tests = match child.stdout.take() {
+            Some(tests) => pass_on(tests, output),
+            None => Vec::new(),
+        };
+        match child.wait() {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(status.to_string()),
-            Err(error) => Err(format!("`{}` did not start: {error}", self.words[0])),
+            Ok(status) => Err(Failed { reason: status.to_string(), tests }),
+            Err(error) => Err(not_started(error)),
         }
     }
 
@@ -114,40 +149,69 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Runs the steps in their order up to the first that fails, and ends with a summary.
+/// Copies the output of a test run, and returns the names of the tests that failed in it.
+fn pass_on(output: impl Read, mut to: impl Write) -> Vec<String> {
+    let mut failed = Vec::new();
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    // An output that cannot be read, or written, any more ends with the command, whose status is what counts.
+    while output.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        failed.extend(failed_test(&String::from_utf8_lossy(&line)));
+        drop(to.write_all(&line));
+        drop(to.flush());
+        line.clear();
+    }
+    failed
+}
+
+/// The name in a line such as `test tags::a_tag ... FAILED`.
+fn failed_test(line: &str) -> Option<String> {
+    let name = line.trim_end().strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+    Some(name.to_owned())
+}
+
+/// A step that has run: how long it took, and how it failed if it did.
+type Outcome = (Duration, Option<Failed>);
+
+/// Runs all steps in their order: one that fails does not hide what the next would say. Ends with a summary.
 pub(crate) fn run_all(command: &str, steps: &[Step]) -> Result<(), Failure> {
     let began = now();
-    let mut durations = Vec::new();
+    let mut outcomes: Vec<Outcome> = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         let place = format!("{}/{} {}", index + 1, steps.len(), step.name);
         eprint!("\n== {place}");
         let step_began = now();
-        let result = step.run();
-        durations.push(step_began.elapsed());
-        eprintln!("== {place}: {}", seconds(step_began.elapsed()));
-        if let Err(reason) = result {
-            eprint!("{}", summary(steps, &durations, true));
-            return Err(Failure(format!(
-                "`cargo xtask {command}` failed at step {place} ({reason}); that step alone is\n    {step}"
-            )));
-        }
+        let failed = step.run().err();
+        let mark = if failed.is_some() { ": FAILED after " } else { ": " };
+        eprintln!("== {place}{mark}{}", seconds(step_began.elapsed()));
+        outcomes.push((step_began.elapsed(), failed));
     }
-    eprint!("{}", summary(steps, &durations, false));
-    eprintln!("\nxtask: `cargo xtask {command}` passed in {}", seconds(began.elapsed()));
-    Ok(())
+    eprint!("{}", summary(steps, &outcomes));
+    let failed: Vec<String> = steps
+        .iter()
+        .zip(&outcomes)
+        .filter_map(|(step, (_, failed))| {
+            let Failed { reason, .. } = failed.as_ref()?;
+            Some(format!("    {step}    # {reason}"))
+        })
+        .collect();
+    if failed.is_empty() {
+        eprintln!("\nxtask: `cargo xtask {command}` passed in {}", seconds(began.elapsed()));
+        return Ok(());
+    }
+    let count = format!("{} of {} steps", failed.len(), steps.len());
+    Err(Failure(format!("`cargo xtask {command}` failed in {count}; alone they are\n{}", failed.join("\n"))))
 }
 
-/// One line for each step; the last that has a duration is the one that failed, if any did.
-fn summary(steps: &[Step], durations: &[Duration], failed: bool) -> String {
+/// One line for each step, and below a step of tests the names of those that failed.
+fn summary(steps: &[Step], outcomes: &[Outcome]) -> String {
     let mut text = String::from("\n== summary\n");
-    for (index, step) in steps.iter().enumerate() {
-        let outcome = match durations.get(index) {
-            None => "not run",
-            Some(_) if failed && index + 1 == durations.len() => "FAILED",
-            Some(_) => "ok",
-        };
-        let duration = durations.get(index).map(|duration| seconds(*duration)).unwrap_or_default();
-        text.push_str(&format!("{outcome:<8}{duration:>9}  {}\n", step.name));
+    for (step, (duration, failed)) in steps.iter().zip(outcomes) {
+        let outcome = if failed.is_some() { "FAILED" } else { "ok" };
+        text.push_str(&format!("{outcome:<8}{:>9}  {}\n", seconds(*duration), step.name));
+        for test in failed.iter().flat_map(|failed| &failed.tests) {
+            text.push_str(&format!("{:19}failed: {test}\n", ""));
+        }
     }
     text
 }
@@ -176,28 +240,41 @@ mod tests {
     #[test]
     fn a_step_reports_how_it_failed() {
         assert_eq!(Step::new("true", "true").run(), Ok(()));
-        let reason = Step::new("three", "sh -c").arguments(["exit 3"]).run().unwrap_err();
-        assert!(reason.contains('3'), "{reason}");
-        let reason = Step::new("absent", "no-such-program-anywhere").run().unwrap_err();
-        assert!(reason.starts_with("`no-such-program-anywhere` did not start: "), "{reason}");
+        let failed = Step::new("three", "sh -c").arguments(["exit 3"]).run().unwrap_err();
+        assert!(failed.reason.contains('3'), "{failed:?}");
+        let failed = Step::new("absent", "no-such-program-anywhere").run().unwrap_err();
+        assert!(failed.reason.starts_with("`no-such-program-anywhere` did not start: "), "{failed:?}");
     }
 
     #[test]
-    fn nothing_runs_after_a_failure() {
-        let steps = [Step::new("one", "true"), Step::new("two", "false"), Step::new("three", "true")];
+    fn the_output_of_tests_is_copied_and_names_those_that_failed() {
+        let output = "running 3 tests\ntest a::one ... ok\ntest a::two ... FAILED\n\
+                      test src/lib.rs - x (line 3) ... FAILED\ntest c ... ignored\n";
+        let mut copied = Vec::new();
+        let failed = pass_on(output.as_bytes(), &mut copied);
+        assert_eq!(failed, ["a::two", "src/lib.rs - x (line 3)"]);
+        assert_eq!(String::from_utf8(copied).unwrap(), output);
+        let step = Step::new("tests", "sh -c").arguments(["echo 'test b ... FAILED'; exit 1"]).of_tests();
+        assert_eq!(step.run_to(Vec::new()).unwrap_err().tests, ["b"]);
+    }
+
+    #[test]
+    fn a_failure_does_not_hide_the_next() {
+        let steps = [Step::new("one", "false"), Step::new("two", "true"), Step::new("three", "false")];
         let failure = run_all("test", &steps).unwrap_err();
-        assert!(failure.0.starts_with("`cargo xtask test` failed at step 2/3 two ("), "{failure}");
-        assert!(failure.0.ends_with("that step alone is\n    false"), "{failure}");
+        assert!(failure.0.starts_with("`cargo xtask test` failed in 2 of 3 steps; "), "{failure}");
+        assert_eq!(failure.0.matches("\n    false    # ").count(), 2, "{failure}");
+        assert!(run_all("test", &steps[1..2]).is_ok());
     }
 
     #[test]
-    fn the_summary_has_a_line_for_each_step() {
-        let steps = [Step::new("one", "true"), Step::new("two", "false"), Step::new("three", "true")];
-        let durations = [Duration::from_millis(1240), Duration::from_secs(61)];
+    fn the_summary_has_a_line_for_each_step_and_each_failed_test() {
+        let steps = [Step::new("one", "true"), Step::new("two", "false")];
+        let failed = Failed { reason: "exit status: 1".to_owned(), tests: vec!["a::b".to_owned()] };
+        let outcomes = [(Duration::from_millis(1240), None), (Duration::from_secs(61), Some(failed))];
         let expected =
-            "\n== summary\nok          1.2 s  one\nFAILED     61.0 s  two\nnot run            three\n";
-        assert_eq!(summary(&steps, &durations, true), expected);
-        assert!(summary(&steps[..2], &durations, false).ends_with("ok         61.0 s  two\n"));
+            "\n== summary\nok          1.2 s  one\nFAILED     61.0 s  two\n                   failed: a::b\n";
+        assert_eq!(summary(&steps, &outcomes), expected);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::steps::Failure;
+
 /// The folder of the root `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
     // Cargo says at run time where the package is; what was compiled in may be another checkout
@@ -9,6 +11,20 @@ pub(crate) fn root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().map(PathBuf::from).unwrap_or(package)
+}
+
+/// A file of the workspace, named from its root.
+pub(crate) fn read(name: &str) -> Result<String, Failure> {
+    let path = root().join(name);
+    std::fs::read_to_string(&path)
+        .map_err(|error| Failure(format!("failed to read {}: {error}", path.display())))
+}
+
+/// The text that a line of a manifest gives to `name`.
+pub(crate) fn setting(manifest: &str, name: &str) -> Result<String, Failure> {
+    let value = manifest.lines().filter_map(|line| line.split_once(" = ")).find(|(left, _)| *left == name);
+    let value = value.map(|(_, value)| value.trim_matches('"').to_owned());
+    value.ok_or_else(|| Failure(format!("no line of the manifest begins with `{name} = `")))
 }
 
 /// The names in the `[features]` table of a `Cargo.toml`, without `default`.
@@ -80,6 +96,14 @@ mod tests {
         "#;
         assert_eq!(features(manifest), ["testing", "tls", "write-behind"]);
         assert_eq!(features("[package]\nname = \"x\"\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_setting_is_found_by_its_whole_name() {
+        let manifest = "[x]\nrust-version = \"1.95\"\nversion = \"0.1.0\"\n";
+        assert_eq!(setting(manifest, "version").unwrap(), "0.1.0");
+        assert_eq!(setting(manifest, "rust-version").unwrap(), "1.95");
+        assert!(setting(manifest, "edition").is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) struct Token(pub(crate) [u8; 16]);
 impl Token {
     /// Where an entry holds no lease.
     pub(crate) const NONE: Self = Self([0; 16]);
-    /// The place of all holds in a fence (rule 6): no load and no write has this token.
+    /// The place of all holds in a fence (rule 14): no load and no write has this token.
     pub(crate) const HOLD: Self = Self([0xFF; 16]);
 }
 
@@ -178,7 +178,7 @@ impl<B> Entry<B> {
         }
     }
 
-    /// FILL: stores what was loaded, if the lease still stands.
+    /// FILL: stores what was loaded, if the lease still stands (rule 13).
     pub(crate) fn fill(self, now: Millis, token: Token, lifetime: Lifetime, body: B) -> (Self, Stored) {
         if self.lease().is_some_and(|lease| lease.token == token) {
             (Self::stored(now, token, lifetime, body), Stored::Yes)

@@ -222,7 +222,7 @@ impl Settled {
         }
     }
 
-    /// Tells the others, where the store does not.
+    /// Tells the others, where the store does not (rule 20).
     async fn announce(&mut self, deadline: Deadline) {
         while let Some((engine, subject)) = self.acknowledged.pop() {
             let mut same = vec![subject];

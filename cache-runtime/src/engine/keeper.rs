@@ -4,7 +4,7 @@
 //! `select!`, an element of `buffered`): then a wake-up of the load waits for a poll that does not come. A load that can be
 //! moved is driven by a task from then on; one that cannot gives its flight and its lease up, and the next caller loads. Both
 //! are seen here, from a task beside them, and so are loads that take longer than others wait, and leases that are due to
-//! be renewed, also while a body blocks its thread.
+//! be renewed, also while a body blocks its thread (rule 17).
 
 use std::{
     collections::HashMap,

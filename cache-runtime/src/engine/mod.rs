@@ -69,7 +69,7 @@ pub(crate) struct EngineConfig {
     pub(crate) lease: Duration,
     /// How long others wait for a load.
     pub(crate) load_timeout: Duration,
-    /// How long the keys of a write that may land later stay fenced.
+    /// How long the keys of a write that may land later stay fenced (rule 14).
     pub(crate) hold: Duration,
     /// Largest value in bytes, header included.
     pub(crate) max_value_size: usize,

@@ -181,7 +181,7 @@ impl Write {
     }
 
     /// Takes everything out, so that the drop that follows has nothing left to do. A write that has `failed` may have
-    /// committed, or commit a little later.
+    /// committed, or commit a little later (rule 15).
     fn steps(&mut self, end_of_own: End, failed: bool) -> impl Future<Output = ()> + Send + 'static {
         let (engine, site) = (Arc::clone(&self.engine), self.site);
         let settle = site.config.settle;
@@ -226,7 +226,7 @@ impl Write {
     }
 }
 
-/// Invalidates tags and patterns once more at the end of a hold (rule 5): what the write commits until then may have been
+/// Invalidates tags and patterns once more at the end of a hold (rule 15): what the write commits until then may have been
 /// loaded before, and stored since, under a version that was new at the time.
 fn repeat(engine: &Arc<Engine>, targets: &[Target], hold: Duration) {
     let targets: Vec<Target> = targets.iter().filter_map(Target::without_keys).collect();

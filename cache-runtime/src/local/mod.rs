@@ -31,7 +31,7 @@ use crate::{
     domain::{entry::Millis, forgotten::Forgotten, key::Key, pattern::Pattern},
 };
 
-/// How long values are served after the last proof that changes are told.
+/// How long values are served after the last proof that changes are told (rule 21).
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What a value costs beside its bytes and its key.
 const OVERHEAD: usize = 320;

@@ -112,7 +112,7 @@ struct Live {
     /// No other connection has this number.
     number: u64,
     connection: MultiplexedConnection,
-    /// What was written before is void.
+    /// What was written before is void (rule 11), and for a while what was written before a reconnect (rule 16).
     server_start: Millis,
 }
 

@@ -1,7 +1,8 @@
 //! A call for many ids: one look-up, one run of the body for those whose lease was granted, then a wait for those that
 //! others load, and at most one second run for what is missing then.
 //!
-//! No lease and no flight is held while it waits, so that two batches in opposite order never wait for each other.
+//! No lease and no flight is held while it waits, so that two batches in opposite order never wait for each other
+//! (rule 18).
 
 mod acquire;
 mod load;

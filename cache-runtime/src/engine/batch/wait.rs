@@ -65,7 +65,7 @@ where
             Deadline::after(pauses.next(told, ends).min(left)).bound(waiter.woken()).await;
         }
         for index in pending {
-            // A flight ends before its leader waits for another one.
+            // A flight ends before its leader waits for another one (rule 18).
             self.states[index] = State::Missing;
         }
     }

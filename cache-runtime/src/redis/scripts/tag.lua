@@ -1,4 +1,4 @@
--- The version of a tag, created where there is none. ARGV: start, a new version, how long it is needed, how long it is kept
+-- The version of a tag, created where there is none (rule 9). ARGV: start, a new version, how long it is needed, how long it is kept
 -- (both in milliseconds). One that ends before it is needed no longer is kept longer; one that was made before the server's
 -- present start is none: a snapshot brings back what had been invalidated.
 local raw = redis.pcall('GET', key)

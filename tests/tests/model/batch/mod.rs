@@ -13,7 +13,7 @@ use crate::{
     token,
 };
 
-/// What keeps the promises. A run may do without one of them.
+/// What keeps the promises: rules 3, 13 and 18. A run may do without one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     /// The body starts after each of its leases was granted.

@@ -16,7 +16,7 @@ mod write;
 
 use crate::{Version, Wire, entry::Entry};
 
-/// What keeps the promises. A run may do without one of them.
+/// What keeps the promises: rules 3, 5, 8, 9, 11, 12, 19, 20 and 21. A run may do without one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     /// Only what nothing was told about since its ticket goes in.
@@ -77,7 +77,7 @@ enum Rule {
     ScanFindsLeases,
     /// A pattern drops all local values that match, not only those of the keys that were found.
     DropAllThatMatch,
-    /// A write that failed, and may land later, invalidates its tag again at the end of its hold (rule 5).
+    /// A write that failed, and may land later, invalidates its tag again at the end of its hold (rule 15).
     RepeatAfterHold,
 }
 

@@ -9,9 +9,9 @@ use crate::{Version, Wire, entry::Entry};
 /// What keeps the promises. A run may do without one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// FILL stores only where the lease still stands.
+    /// FILL stores only where the lease still stands (rule 13).
     FillNeedsLease,
-    /// INVALIDATE ends the lease of a load that is under way.
+    /// INVALIDATE ends the lease of a load that is under way (rule 13).
     InvalidateEndsLease,
     /// The loader starts after its lease was granted (rule 2).
     LoadAfterGrant,
@@ -19,7 +19,7 @@ enum Rule {
     AcquireOnce,
     /// Who joined a flight takes its result only as far as it is evidence (rule 3).
     Evidence,
-    /// A write that was dropped holds its key (rule 5).
+    /// A write that was dropped holds its key (rule 14).
     Hold,
     /// A strict writer announces itself before it commits (rule 5).
     Begin,
@@ -33,7 +33,7 @@ enum Rule {
     Seen,
     /// Each place in a fence has the token of its writer (rule 6).
     FencesHoldTokens,
-    /// A hold has a place of its own in the fence, which a writer that ends leaves standing (rule 6).
+    /// A hold has a place of its own in the fence, which a writer that ends leaves standing (rule 14).
     HoldsStandAlone,
     /// Until an invalidation is acknowledged its process does not read the key from the cache (rule 12).
     Recovery,
