@@ -21,9 +21,10 @@ use crate::{
         detach::Detach,
         function::{Companion, Form, mentions},
         key::KeyPlan,
-        mode::{MadeTarget, Mode, TargetPlan, TextKind, TextTarget},
+        mode::Mode,
         output,
         policy::TtlPlan,
+        targets::{MadeTarget, TargetPlan, TextKind, TextTarget},
     },
     parse::target::Target,
 };
@@ -34,6 +35,8 @@ pub(super) fn function(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let documentation = documentation(plan);
     let signature = companion::wrapper_signature(plan);
     let call = call(plan, paths);
+    let probe = plan.probes_self.then(|| self_probe(plan));
+    let call = quote!(#probe #call);
     let block = match plan.form {
         Form::AsyncFn => quote!({ #call }),
         Form::ImplFuture => quote!({ async move { #call } }),
@@ -44,6 +47,17 @@ pub(super) fn function(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         #documentation
         #visibility #signature #block
     }
+}
+
+/// Compiles where `Self` has no type and const parameters: to others it is not known whether they need a drop.
+fn self_probe(plan: &Plan) -> TokenStream {
+    let name = plan.name().span();
+    // One span for all, so that it is one message.
+    let here = Span::mixed_site().located_at(name);
+    quote_spanned!(here=>
+        #[allow(clippy::all, clippy::pedantic)]
+        let _ = [(); ::core::mem::needs_drop::<Self>() as ::core::primitive::usize * 0];
+    )
 }
 
 /// A section for the documentation of a function that has some.

@@ -1,18 +1,13 @@
 //! What kind of function it is, its arguments, and what stands beside it.
 
-use std::collections::BTreeSet;
-
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident};
 use syn::{
-    FnArg, GenericArgument, Ident, Pat, PatIdent, PathArguments, ReturnType, Signature, Type, TypeParamBound,
-    Visibility, spanned::Spanned as _,
+    FnArg, GenericArgument, GenericParam, Generics, Ident, Pat, PatIdent, PathArguments, ReturnType,
+    Signature, Type, TypeParamBound, Visibility, spanned::Spanned as _,
 };
 
-use super::{
-    key::KeyPlan,
-    mode::{Mode, TargetPlan},
-};
+use super::{coverage::Skipped, key::KeyPlan, mode::Mode, targets::TargetPlan};
 use crate::{
     diag::Diagnostics,
     parse::{Spanned, function::Function},
@@ -35,6 +30,8 @@ pub(crate) struct Argument {
     pub(crate) ident: Ident,
     /// The names that it binds.
     pub(crate) names: Vec<Ident>,
+    /// Whether the first name is that of the whole: `whole @ (a, b)`.
+    pub(crate) binds_whole: bool,
     /// Where it is a pattern: that, with `mut` and `ref` taken off.
     pub(crate) pattern: Option<Pat>,
     pub(crate) ty: Type,
@@ -97,6 +94,15 @@ pub(crate) fn mentions(tokens: TokenStream, ident: &Ident) -> bool {
     })
 }
 
+/// The names of the type and const parameters.
+pub(crate) fn parameter_names(generics: &Generics) -> impl Iterator<Item = &Ident> {
+    generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Lifetime(_) => None,
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+    })
+}
+
 /// The arguments in order, `self` left out.
 pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argument> {
     let typed = signature.inputs.iter().filter_map(|input| match input {
@@ -123,6 +129,7 @@ pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argume
             Argument {
                 ident,
                 names,
+                binds_whole: matches!(&pattern, Some(Pat::Ident(_))),
                 pattern,
                 ty: ungrouped(&typed.ty).clone(),
                 written: (*typed.pat).clone(),
@@ -135,7 +142,7 @@ pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argume
 /// Names in a pattern cannot be used where `#[async_trait]` has taken the pattern into the body.
 pub(crate) fn check_hidden(
     arguments: &[Argument],
-    skipped: &BTreeSet<usize>,
+    skipped: &Skipped,
     key: Option<&KeyPlan>,
     mode: &Option<Mode>,
     tags: &[KeyPlan],
@@ -148,7 +155,7 @@ pub(crate) fn check_hidden(
         key.into_iter().chain(tags).chain(targets).any(|key| key.searched)
     };
     for (index, argument) in arguments.iter().enumerate() {
-        if argument.hidden && !skipped.contains(&index) && (reads || searched()) {
+        if argument.hidden && !skipped.arguments.contains(&index) && (reads || searched()) {
             diagnostics.error_on(
                 &argument.written,
                 "`#[async_trait]` moves this pattern into the body, where the key cannot see its names",

@@ -7,6 +7,8 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
+use super::surroundings::Surroundings;
+
 /// A function whose body nobody has parsed.
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
@@ -14,6 +16,7 @@ pub(crate) struct Function {
     pub(crate) signature: Signature,
     /// In braces. `None`: a method of a trait without one.
     pub(crate) body: Option<TokenStream>,
+    pub(crate) surroundings: Surroundings,
 }
 
 impl Parse for Function {
@@ -39,14 +42,15 @@ impl Parse for Function {
         if !ahead.peek(Token![fn]) {
             return Err(input_error(&start));
         }
-        let signature = input.parse()?;
+        let signature: Signature = input.parse()?;
         let body = if input.peek(Token![;]) {
             input.parse::<Token![;]>()?;
             None
         } else {
             Some(input.parse()?)
         };
-        Ok(Self { attributes, visibility, signature, body })
+        let surroundings = Surroundings::of(&signature.ident.to_string(), signature.ident.span());
+        Ok(Self { attributes, visibility, signature, body, surroundings })
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod duration;
 pub(crate) mod function;
 pub(crate) mod options;
+pub(crate) mod surroundings;
 pub(crate) mod target;
 pub(crate) mod template;
 
