@@ -58,6 +58,7 @@ pub(super) fn function(
     };
     match Companion::new(function, companion) {
         Companion::None => item,
+        Companion::Type(_) if function.surroundings.is_impl() => item,
         Companion::Methods { entry, uncached, .. } => {
             let stubs = stubs(&entry, &uncached);
             quote!(#item #stubs)

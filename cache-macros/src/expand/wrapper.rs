@@ -49,6 +49,27 @@ pub(super) fn function(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     }
 }
 
+/// Compiles where the result can be stored, and can be `None` where `negative_ttl` says so. In front of everything else
+/// that needs it, so that the message has no frames of ours.
+fn fits(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
+    let output = &plan.output;
+    let negative = plan.policy.negative_ttl.as_ref().filter(|_| plan.batch.is_none()).map(|_| {
+        let span = plan.policy.negative_span;
+        let (private, output) = (paths.private_at(span), at(quote!(#output), span));
+        quote_spanned!(span=> <#output as #private::MayBeAbsent>::fits();)
+    });
+    let stored = matches!(plan.mode, Mode::Read | Mode::WriteThrough { value: None }).then(|| {
+        let span = output::value(output).span();
+        let (private, shape_here, shape) =
+            (paths.private_at(span), shown("__cache_shape", span), local("__shape"));
+        let check =
+            Ident::new(if output::is_response(output) { "ServiceValue" } else { "ResultValue" }, span);
+        let value = quote_spanned!(span=> #private::#check::fits(#private::value_of(#shape_here)););
+        quote!(let #shape_here = #shape; #value)
+    });
+    quote!(#negative #stored)
+}
+
 /// Compiles where `Self` has no type and const parameters: to others it is not known whether they need a drop.
 fn self_probe(plan: &Plan) -> TokenStream {
     let name = plan.name().span();
@@ -100,10 +121,12 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         None => quote!(let #bypass_name = false;),
     };
     let patterns = bindings(plan, 0..plan.arguments.len());
+    let fits = fits(plan, paths);
     let start = quote! {
         let #cache_name = #cache;
         let #site_name: &'static #private::Site = #site;
         let #shape_name = #shape;
+        #fits
     };
     if let Some(batch) = &plan.batch {
         let call = batch::call(plan, paths, batch);

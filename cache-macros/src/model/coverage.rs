@@ -309,7 +309,7 @@ pub(crate) fn check_parameters(
     let own = Ident::new("Self", Span::call_site());
     let own_is_open = is_open(&own);
     match &function.surroundings {
-        Surroundings::Impl { generics, of } => {
+        Surroundings::Impl { generics, of, .. } => {
             let in_self = |parameter: &Ident| mentions(of.to_token_stream(), parameter);
             let open = outer(generics, is_open).into_iter();
             let open: Vec<Ident> = open.filter(|parameter| own_is_open || !in_self(parameter)).collect();

@@ -236,7 +236,11 @@ pub(crate) fn take_skip_markers(signature: &mut Signature, diagnostics: &mut Dia
 }
 
 /// Whether the attribute can work on this function at all; its form, and what its future gives.
-pub(crate) fn check(function: &Function, diagnostics: &mut Diagnostics) -> Option<(Form, Type)> {
+pub(crate) fn check(
+    function: &Function,
+    companion: Option<&Spanned<Option<Ident>>>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Form, Type)> {
     let signature = &function.signature;
     let name = &signature.ident;
     if let Some(constness) = &signature.constness {
@@ -263,6 +267,7 @@ pub(crate) fn check(function: &Function, diagnostics: &mut Diagnostics) -> Optio
         );
         return None;
     }
+    check_associated(function, companion, diagnostics);
     if signature.asyncness.is_some() {
         let output = match &signature.output {
             ReturnType::Default => syn::parse_quote_spanned!(name.span()=> ()),
@@ -282,6 +287,40 @@ pub(crate) fn check(function: &Function, diagnostics: &mut Diagnostics) -> Optio
         );
     }
     found
+}
+
+/// The attributes of web frameworks make a type of the function's name, too.
+pub(crate) fn check_routes(function: &Function, diagnostics: &mut Diagnostics) {
+    const ROUTES: [&str; 10] =
+        ["get", "post", "put", "delete", "patch", "head", "options", "route", "handler", "endpoint"];
+    for attribute in &function.attributes {
+        let Some(last) = attribute.path().segments.last() else { continue };
+        if ROUTES.iter().any(|route| last.ident == route) {
+            let name = &function.signature.ident;
+            diagnostics.error_on(
+                attribute,
+                format!("`{name}` is a handler of a web framework, whose response a cache cannot store"),
+                "put `#[cached]` on the service function that returns the data, and call that in the handler",
+            );
+        }
+    }
+}
+
+/// Beside a free function stands a type, which an `impl` cannot hold.
+fn check_associated(
+    function: &Function,
+    companion: Option<&Spanned<Option<Ident>>>,
+    diagnostics: &mut Diagnostics,
+) {
+    let is_type = matches!(Companion::new(function, companion.cloned()), Companion::Type(_));
+    if is_type && function.surroundings.is_impl() {
+        let name = &function.signature.ident;
+        diagnostics.error(
+            name.span(),
+            format!("`{name}` has no `self`, and beside a function without it stands a type, which an `impl` cannot hold"),
+            "write `companion = false`, or take `&self`",
+        );
+    }
 }
 
 /// `R` of `Pin<Box<dyn Future<Output = R> + ..>>` and of `impl Future<Output = R> + ..`.

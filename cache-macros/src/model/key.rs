@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proc_macro2::Span;
 use syn::{Ident, Type};
 
-use super::{batch::Batch, placeholder::Scope};
+use super::{batch::Batch, function::Argument, kinds, placeholder::Scope};
 use crate::{
     diag::Diagnostics,
     parse::template::{Placeholder, Segment, Step, Template},
@@ -100,7 +100,7 @@ impl KeyPlan {
                     else {
                         continue;
                     };
-                    check_mutable(&root, placeholder, scope, purpose, diagnostics);
+                    check_value(&root, placeholder, scope, purpose, diagnostics);
                     let path = placeholder.path.clone();
                     plan.pieces.push(Piece::Part { root, path, stop, span: template.span() });
                 }
@@ -199,8 +199,8 @@ fn stop(
     }
 }
 
-/// What can change while the function runs has no place in a key.
-fn check_mutable(
+/// What can change while the function runs has no place in a key, nor has what is in no fixed order.
+fn check_value(
     root: &Root,
     placeholder: &Placeholder,
     scope: Scope<'_>,
@@ -208,9 +208,22 @@ fn check_mutable(
     diagnostics: &mut Diagnostics,
 ) {
     let (Root::Argument(index) | Root::Bound(index, _)) = root else { return };
-    let ty = &scope.arguments[*index].ty;
-    if placeholder.path.is_empty()
-        && let Type::Reference(reference) = ty
+    let Argument { ty, pattern, .. } = &scope.arguments[*index];
+    if !placeholder.path.is_empty() {
+        return;
+    }
+    if let (None, Some((unordered, ordered))) = (pattern, kinds::unordered(ty)) {
+        let name = &placeholder.root;
+        diagnostics.error_on(
+            ty,
+            format!(
+                "`{name}` is a `{unordered}`, which has no fixed order: equal ones would make different {}s",
+                purpose.noun()
+            ),
+            format!("take a `{ordered}`"),
+        );
+    }
+    if let Type::Reference(reference) = ty
         && reference.mutability.is_some()
     {
         let name = &placeholder.root;

@@ -69,6 +69,15 @@ pub(super) fn is_scalar(ty: &Type) -> bool {
     name.ends_with("Id") || name.ends_with("Uuid") || matches!(of(ty), Kind::Plain) && !composed
 }
 
+/// A collection without an order, and the one to take instead.
+pub(super) fn unordered(ty: &Type) -> Option<(&'static str, &'static str)> {
+    let Type::Path(path) = behind(ty) else { return None };
+    let last = path.path.segments.last()?;
+    let pairs =
+        [("HashMap", "BTreeMap"), ("HashSet", "BTreeSet"), ("IndexMap", "BTreeMap"), ("DashMap", "BTreeMap")];
+    pairs.into_iter().find(|(name, _)| last.ident == name)
+}
+
 /// Whether the function borrows something mutably, as those do that write.
 pub(super) fn borrows_mutably(function: &Function) -> bool {
     function.signature.inputs.iter().any(|input| match input {

@@ -4,6 +4,7 @@ pub(crate) mod batch;
 mod coverage;
 pub(crate) mod detach;
 pub(crate) mod foreign;
+mod form;
 pub(crate) mod function;
 pub(crate) mod key;
 mod kinds;
@@ -68,7 +69,8 @@ impl Plan {
         diagnostics: &mut Diagnostics,
     ) -> Result<Self, (Box<Function>, Vec<usize>)> {
         let marked = function::take_skip_markers(&mut function.signature, diagnostics);
-        let checked = function::check(&function, diagnostics);
+        function::check_routes(&function, diagnostics);
+        let checked = function::check(&function, options.companion.as_ref(), diagnostics);
         let arguments = function::arguments(&function.signature, checked.as_ref().map(|(form, _)| *form));
         let output = checked.as_ref().map(|(_, output)| output);
         mode::check_transactions(&arguments, diagnostics);

@@ -2,10 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
-use syn::{ExprClosure, Ident, Type};
+use syn::{ExprClosure, Ident, LitStr, Type};
 
 use super::{
     foreign::{self, Place},
+    form,
     function::{Argument, first_type, mentions},
     key::{KeyPlan, Root, Use},
     mode::{Mode, find},
@@ -166,6 +167,25 @@ fn option_of(target: &Target) -> &'static str {
     if let Target::Tag(..) = target { "tag" } else { "invalidates" }
 }
 
+/// `"tag(org:<org>)"` is a key of that text, which no function has.
+fn check_quoted_call(literal: &LitStr, option: &str, diagnostics: &mut Diagnostics) -> Option<()> {
+    let text = literal.value();
+    let call = text.strip_suffix(')').and_then(|text| text.split_once('('));
+    let is_path = |name: &str| {
+        let fits = |character: char| character.is_alphanumeric() || matches!(character, '_' | ':' | '.');
+        name.starts_with(|first: char| first.is_alphabetic() || first == '_') && name.chars().all(fits)
+    };
+    let Some((name, inside)) = call.filter(|(name, _)| is_path(name)) else { return Some(()) };
+    let help = match (name, option) {
+        ("tag", "tag") => format!("write `tag(\"{inside}\")`"),
+        ("tag", _) => format!("write `tag(\"{inside}\")`: the quotes belong around the tag alone"),
+        _ => format!("write `{text}` without quotes"),
+    };
+    let wrong = format!("`{name}(..)` in quotes is plain text, not a call");
+    diagnostics.error(literal.span(), wrong, help);
+    None
+}
+
 /// A pattern begins with something that narrows it down. `None` where it does not; then a mistake was recorded.
 fn check_pattern(template: &Template, diagnostics: &mut Diagnostics) -> Option<()> {
     let narrow = match template.segments.first() {
@@ -198,6 +218,7 @@ pub(crate) fn targets(options: &Options, scope: Scope<'_>, diagnostics: &mut Dia
     let arguments = scope.arguments;
     let targets = options.invalidates.iter().flat_map(|targets| &targets.value);
     let text = |literal, option, diagnostics: &mut Diagnostics| {
+        check_quoted_call(literal, option, diagnostics)?;
         let template = Template::parse(literal, option, diagnostics)?;
         if foreign::check(&template, Place::ELSEWHERE, scope, diagnostics) {
             return None;
@@ -231,14 +252,20 @@ pub(crate) fn targets(options: &Options, scope: Scope<'_>, diagnostics: &mut Dia
                         }
                     }
                 }
-                Target::Call(_) | Target::Method(_) => TargetPlan::Entry(target.clone()),
+                Target::Call(_) | Target::Method(_) => {
+                    form::check(target, scope.function, diagnostics)?;
+                    TargetPlan::Entry(target.clone())
+                }
                 Target::Made(closure, inner) => {
                     check_consumed(closure, arguments, diagnostics);
                     let inner = match &**inner {
                         inner @ (Target::Text(literal) | Target::Tag(_, literal)) => {
                             MadeTarget::Text(text(literal, option_of(inner), diagnostics)?.0)
                         }
-                        other => MadeTarget::Entry(other.clone()),
+                        other => {
+                            form::check(other, scope.function, diagnostics)?;
+                            MadeTarget::Entry(other.clone())
+                        }
                     };
                     TargetPlan::Made(closure.clone(), inner)
                 }

@@ -4,7 +4,7 @@
 //! unknown, and the expansion lets the compiler look instead.
 
 use proc_macro2::Span;
-use syn::{Generics, ItemImpl, ItemTrait, Type};
+use syn::{Generics, ImplItem, ItemImpl, ItemTrait, Type, Visibility};
 
 /// Where a function stands.
 #[derive(Clone, Default)]
@@ -14,9 +14,19 @@ pub(crate) enum Surroundings {
     /// A module, or the body of another function.
     Module,
     /// `impl<E> Repository<E>`, `impl<E> Find for Repository<E>`
-    Impl { generics: Generics, of: Box<Type> },
+    Impl { generics: Generics, of: Box<Type>, of_trait: bool, methods: Vec<Method> },
     /// `trait Find<E>`
     Trait { generics: Generics },
+}
+
+/// A function of an `impl`.
+#[derive(Clone)]
+pub(crate) struct Method {
+    name: String,
+    pub(crate) has_self: bool,
+    /// Whether a visibility is written.
+    pub(crate) visible: bool,
+    pub(crate) cached: bool,
 }
 
 impl Surroundings {
@@ -35,10 +45,11 @@ impl Surroundings {
         let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
         let end = start + text.get(start..)?.find('\n').unwrap_or(text.len() - start);
         let place = start + function(text.get(start..end)?, name)?;
-        let Some(header) = enclosing(text, place) else { return Some(Self::Module) };
+        let Some((header, open)) = enclosing(text, place) else { return Some(Self::Module) };
         let item = format!("{header}{{}}");
-        if let Ok(ItemImpl { generics, self_ty, .. }) = syn::parse_str(&item) {
-            return Some(Self::Impl { generics, of: self_ty });
+        if let Ok(ItemImpl { generics, self_ty, trait_, .. }) = syn::parse_str(&item) {
+            let methods = methods(&text[open - header.len()..close(text, open)]);
+            return Some(Self::Impl { generics, of: self_ty, of_trait: trait_.is_some(), methods });
         }
         if let Ok(ItemTrait { generics, .. }) = syn::parse_str(&item) {
             return Some(Self::Trait { generics });
@@ -52,6 +63,19 @@ impl Surroundings {
         match self {
             Self::Impl { generics, .. } | Self::Trait { generics } => Some(generics),
             Self::Unknown | Self::Module => None,
+        }
+    }
+
+    /// Whether no item but functions can stand beside the function.
+    pub(crate) fn is_impl(&self) -> bool {
+        self.generics().is_some()
+    }
+
+    /// The function of this name in the same `impl`.
+    pub(crate) fn method(&self, name: &str) -> Option<&Method> {
+        match self {
+            Self::Impl { methods, .. } => methods.iter().find(|method| method.name == name),
+            Self::Unknown | Self::Module | Self::Trait { .. } => None,
         }
     }
 }
@@ -75,8 +99,44 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// The text in front of the innermost brace that is open at `place`. `None`: no brace is.
-fn enclosing(text: &str, place: usize) -> Option<&str> {
+/// The functions of an `impl`; none where it cannot be read.
+fn methods(item: &str) -> Vec<Method> {
+    let items = syn::parse_str::<ItemImpl>(item).map(|item| item.items).unwrap_or_default();
+    let method = |item: ImplItem| match item {
+        ImplItem::Fn(function) => Some(Method {
+            name: function.sig.ident.to_string(),
+            has_self: function.sig.receiver().is_some(),
+            visible: !matches!(function.vis, Visibility::Inherited),
+            cached: function
+                .attrs
+                .iter()
+                .any(|attribute| attribute.path().segments.last().is_some_and(|last| last.ident == "cached")),
+        }),
+        _ => None,
+    };
+    items.into_iter().filter_map(method).collect()
+}
+
+/// The place behind the brace that closes the one at `open`.
+fn close(text: &str, open: usize) -> usize {
+    let (mut depth, mut at) = (0, open);
+    while let Some(character) = text[at..].chars().next() {
+        match skipped(&text[at..]) {
+            Some(length) => at += length,
+            None => {
+                depth += i32::from(character == '{') - i32::from(character == '}');
+                at += character.len_utf8();
+                if depth == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    at
+}
+
+/// The text in front of the innermost brace that is open at `place`, and the place of the brace. `None`: no brace is.
+fn enclosing(text: &str, place: usize) -> Option<(&str, usize)> {
     let mut headers = Vec::new();
     // `[u8; 4]` ends no item.
     let (mut header, mut at, mut brackets) = (0, 0, 0_usize);
@@ -88,7 +148,7 @@ fn enclosing(text: &str, place: usize) -> Option<&str> {
         }
         let character = rest.chars().next()?;
         match character {
-            '{' => headers.push(&text[header..at]),
+            '{' => headers.push((&text[header..at], at)),
             '}' => drop(headers.pop()),
             '(' | '[' => brackets += 1,
             ')' | ']' => brackets = brackets.saturating_sub(1),
@@ -203,7 +263,8 @@ build! { $name => { async fn made(&self) {} } }
         let found = match Surroundings::at(FILE, name, line).unwrap_or_default() {
             Surroundings::Unknown => "unknown".to_owned(),
             Surroundings::Module => "module".to_owned(),
-            Surroundings::Impl { generics, of } => {
+            Surroundings::Impl { generics, of, methods, .. } => {
+                assert!(methods.iter().any(|method| method.name == name));
                 format!("impl {} for {}", generics.params.to_token_stream(), of.to_token_stream())
             }
             Surroundings::Trait { generics } => format!("trait {}", generics.params.to_token_stream()),
@@ -220,6 +281,18 @@ build! { $name => { async fn made(&self) {} } }
         check("inner", "module");
         check("second", "impl const N : usize for Array < N >");
         check("made", "unknown");
+    }
+
+    #[test]
+    fn the_methods_beside_it_are_known() {
+        let line = FILE.lines().position(|line| line.contains("fn rows(")).expect("a function") + 1;
+        let around = Surroundings::at(FILE, "rows", line).expect("an impl");
+        let seen =
+            |name: &str| around.method(name).map(|method| (method.has_self, method.visible, method.cached));
+        assert_eq!(seen("rows"), Some((true, true, true)));
+        assert_eq!(seen("rows_of"), Some((true, false, false)));
+        assert_eq!(seen("other"), Some((false, false, false)));
+        assert_eq!(seen("alone"), None);
     }
 
     #[test]
