@@ -450,6 +450,20 @@ pub fn batch_value_of<S: BatchShape>(_: S) -> PhantomData<S::Value> {
     PhantomData
 }
 
+/// What a load may bring to another task.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot go to another task, as `detach = true` and background refreshes need",
+    label = "not `Send`",
+    note = "help: return an error that is `Send`, such as `Box<dyn Error + Send + Sync>`, or remove `detach`"
+)]
+pub trait Detachable {
+    /// Compiles where it can.
+    fn fits() {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send> Detachable for T {}
+
 /// What `negative_ttl` is for.
 #[diagnostic::on_unimplemented(
     message = "`negative_ttl` is how long `None` is cached, and `{Self}` is never `None`",
@@ -461,7 +475,9 @@ pub trait MayBeAbsent {
     fn fits() {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> MayBeAbsent for Option<T> {}
+#[diagnostic::do_not_recommend]
 impl<T, E> MayBeAbsent for Result<Option<T>, E> {}
 
 /// Finds the shape of a result by its type, not by its spelling: `(&&&&&Probe::<R>::new()).shape()` takes the first of

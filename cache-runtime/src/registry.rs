@@ -270,7 +270,8 @@ impl Template {
             let longest = key.find(':').unwrap_or(key.len());
             let mut ends = key.char_indices().map(|(at, _)| at).chain([key.len()]);
             ends.by_ref().take_while(|&end| end <= longest).any(|end| {
-                key::is_part(&key[..end]) && key[end..].strip_prefix(first.as_str()).is_some_and(|key| rest_matches(others, key))
+                key::is_part(&key[..end])
+                    && key[end..].strip_prefix(first.as_str()).is_some_and(|key| rest_matches(others, key))
             })
         }
         let Some((first, others)) = self.0.split_first() else { return false };
@@ -405,7 +406,12 @@ mod tests {
                 || "core::result::Result<alloc::sync::Arc<User>, db::Error<(u8, u8)>>",
                 &[],
             ),
-            registration("put", "", || "()", &["users:leaderbord", "user:42", "user:<x>", "film:<id>", "user:{x}"]),
+            registration(
+                "put",
+                "",
+                || "()",
+                &["users:leaderbord", "user:42", "user:<x>", "film:<id>", "user:{x}"],
+            ),
         ]);
         let unknown = |target, suggestion| Finding::UnknownTarget { function: "put", target, suggestion };
         assert_eq!(

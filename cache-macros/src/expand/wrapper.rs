@@ -67,7 +67,12 @@ fn fits(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         let value = quote_spanned!(span=> #private::#check::fits(#private::value_of(#shape_here)););
         quote!(let #shape_here = #shape; #value)
     });
-    quote!(#negative #stored)
+    let detached = (plan.detach == Detach::Yes).then(|| {
+        let span = output.span();
+        let (private, output) = (paths.private_at(span), at(quote!(#output), span));
+        quote_spanned!(span=> <#output as #private::Detachable>::fits();)
+    });
+    quote!(#negative #stored #detached)
 }
 
 /// Compiles where `Self` has no type and const parameters: to others it is not known whether they need a drop.
@@ -168,7 +173,6 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 Detach::Probe | Detach::Yes => detached(plan, &private),
             };
             let read = quote_spanned! {span=>
-                let #shape_here = #shape_name;
                 let #launch_here = #launch_name;
                 #launch_here.read(#call_name, #shape_here, #rules_name, #body_name).await
             };
@@ -211,7 +215,6 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 Mode::WriteThrough { value: None } => {
                     let (here, shown) = (paths.private_at(span), shown("__cache_shape", span));
                     let finish = quote_spanned! {span=>
-                        let #shown = #shape_name;
                         #here::finish_storing(#write_name, #shown, #rules_name, #output_name, #late_name).await
                     };
                     (None, rules, finish)
@@ -385,12 +388,10 @@ fn list(elements: impl Iterator<Item = TokenStream>) -> TokenStream {
 /// What the process holds is the result at once, before anything is moved. `span`: where a result that cannot be cached
 /// is shown, once for this and for the read.
 fn local_hit(paths: &Paths<'_>, span: Span) -> TokenStream {
-    let [cache, site, key, bypass, shape, hit] =
-        ["__cache", "__site", "__key", "__bypass", "__shape", "__hit"].map(local);
+    let [cache, site, key, bypass, hit] = ["__cache", "__site", "__key", "__bypass", "__hit"].map(local);
     let (shape_here, private) = (shown("__cache_shape", span), paths.private_at(span));
     let found = quote_spanned!(span=> #private::local(&#cache, #site, &#key, #bypass, #shape_here));
     quote! {
-        let #shape_here = #shape;
         if let ::core::option::Option::Some(#hit) = #found {
             return #hit;
         }

@@ -1,156 +1,18 @@
-//! Everything that can tell one call from another is in `key`, or in `skip`: what is forgotten serves one caller's
+//! Each argument that can tell one call from another is in `key`, or in `skip`: a forgotten one serves one caller's
 //! answer to another.
 
-use std::collections::BTreeSet;
-
-use proc_macro2::Span;
-use quote::ToTokens as _;
-use syn::{Generics, Ident, Type};
+use syn::{Ident, Type};
 
 use super::{
     batch::Batch,
-    function::{Argument, mentions, parameter_names},
+    cover::{Cover, cover},
+    function::Argument,
     key::{KeyPlan, Root},
     kinds::{self, Kind},
-    placeholder::{Scope, meant},
+    placeholder::Scope,
+    skipped::Skipped,
 };
-use crate::{
-    diag::Diagnostics,
-    parse::{function::Function, options::Options, surroundings::Surroundings, template::Step},
-    suggest,
-};
-
-/// What is left out of the key on purpose.
-pub(crate) struct Skipped {
-    /// Arguments, by their places.
-    pub(crate) arguments: BTreeSet<usize>,
-    /// The names in `skip`.
-    names: Vec<Ident>,
-    /// Whether the whole list could not be read.
-    broken: bool,
-}
-
-impl Skipped {
-    /// From `skip` and `#[cache(skip)]`; contradictions are recorded.
-    pub(crate) fn new(
-        options: &Options,
-        marked: &[usize],
-        scope: Scope<'_>,
-        key: Option<&KeyPlan>,
-        diagnostics: &mut Diagnostics,
-    ) -> Self {
-        let mut skipped = Self {
-            arguments: BTreeSet::new(),
-            names: options.skip.clone().unwrap_or_default(),
-            broken: options.broken.contains(&"skip"),
-        };
-        for name in options.skip.iter().flatten() {
-            skipped.check(name, scope, key, diagnostics);
-        }
-        for &index in marked {
-            let argument = &scope.arguments[index];
-            let is_whole = |name: &Ident| cover(key, index, argument, name) == Cover::Whole;
-            if argument.names.iter().any(is_whole) {
-                diagnostics.error_on(
-                    &argument.written,
-                    "this argument is skipped, and in `key`",
-                    "remove `#[cache(skip)]`, or its names from `key`",
-                );
-            }
-            skipped.arguments.insert(index);
-        }
-        skipped
-    }
-
-    /// Whether `name` is something that can be skipped, and is not in the key as a whole.
-    fn check(
-        &mut self,
-        name: &Ident,
-        scope: Scope<'_>,
-        key: Option<&KeyPlan>,
-        diagnostics: &mut Diagnostics,
-    ) {
-        let text = name.to_string();
-        let argument = scope.arguments.iter().enumerate().find(|(_, one)| one.names.contains(name));
-        let in_key = match argument {
-            Some((index, argument)) => {
-                if argument.pattern.is_none() {
-                    self.arguments.insert(index);
-                }
-                cover(key, index, argument, name) == Cover::Whole
-            }
-            None if scope.element.is_some_and(|element| element.is(&text)) => false,
-            None if scope.parameter(&text).is_some() => key.is_some_and(|key| key.has_parameter(name)),
-            None => {
-                self.arguments.extend(meant(&text, scope.arguments));
-                let names = scope.arguments.iter().flat_map(|argument| &argument.names);
-                let names: Vec<String> = names.map(ToString::to_string).collect();
-                let help = suggest::or(&text, names.iter().map(String::as_str), || match names.is_empty() {
-                    true => "remove it".to_owned(),
-                    false => format!("use {}", suggest::list(&names)),
-                });
-                let function = &scope.function.signature.ident;
-                let wrong = format!("`{name}` is not an argument of `{function}`");
-                diagnostics.error(name.span(), wrong, help);
-                return;
-            }
-        };
-        if in_key {
-            diagnostics.error(
-                name.span(),
-                format!("`{name}` is skipped, and in `key`"),
-                format!("remove it from `skip`, or `<{name}>` from `key`"),
-            );
-        }
-    }
-
-    fn has(&self, name: &Ident) -> bool {
-        self.names.contains(name)
-    }
-
-    /// The option with these names added.
-    fn with<'a>(&'a self, names: impl IntoIterator<Item = &'a Ident>) -> String {
-        let all: Vec<String> = self.names.iter().chain(names).map(ToString::to_string).collect();
-        format!("`skip = [{}]`", all.join(", "))
-    }
-}
-
-/// How much of a value is in the key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cover {
-    Nothing,
-    Part,
-    Whole,
-}
-
-impl Cover {
-    /// By the paths with which a value stands in the key. A newtype's `.0` is all of it.
-    fn of<'a>(paths: impl Iterator<Item = &'a [Step]>, ty: Option<&Type>) -> Self {
-        let paths: Vec<_> = paths.collect();
-        let has = |index: usize| {
-            paths.iter().any(|path| matches!(path, [Step::Index(found)] if *found as usize == index))
-        };
-        let whole = match ty.map(kinds::behind) {
-            Some(Type::Tuple(tuple)) => (0..tuple.elems.len()).all(has),
-            _ => !paths.is_empty() && paths.iter().all(|path| matches!(path, [Step::Index(0)])),
-        };
-        match paths.is_empty() {
-            true => Self::Nothing,
-            false if whole || paths.iter().any(|path| path.is_empty()) => Self::Whole,
-            false => Self::Part,
-        }
-    }
-}
-
-/// How much of what `name` binds is in the key.
-fn cover(key: Option<&KeyPlan>, index: usize, argument: &Argument, name: &Ident) -> Cover {
-    let paths = key.into_iter().flat_map(KeyPlan::parts).filter_map(|(root, path)| match root {
-        Root::Argument(found) if *found == index => Some(path),
-        Root::Bound(found, bound) if *found == index && bound == name => Some(path),
-        _ => None,
-    });
-    Cover::of(paths, argument.pattern.is_none().then_some(&argument.ty))
-}
+use crate::{diag::Diagnostics, parse::options::Options, suggest};
 
 /// The names of an argument that are not in the key and not skipped.
 struct Open<'a> {
@@ -211,7 +73,8 @@ pub(crate) fn check_arguments(
             );
         }
         for half in halves {
-            let rest = whole_of(half, &argument.ty);
+            let ty = argument.pattern.is_none().then_some(&argument.ty);
+            let rest = whole_of(half, ty);
             diagnostics.error_on(
                 &argument.written,
                 format!("only a part of `{half}` is in `key`: calls that differ in the rest share an entry"),
@@ -235,10 +98,10 @@ pub(crate) fn check_arguments(
 }
 
 /// How all of a value comes into the key.
-fn whole_of(name: &Ident, ty: &Type) -> String {
-    match kinds::of(ty) {
-        Kind::Own(of) => format!("`<{name}>` and `#[derive(KeyPart)]` on `{of}`"),
-        Kind::Plain | Kind::Pool => format!("`<{name}>`"),
+fn whole_of(name: &Ident, ty: Option<&Type>) -> String {
+    match ty.map(kinds::of) {
+        Some(Kind::Own(of)) => format!("`<{name}>` and `#[derive(KeyPart)]` on `{of}`"),
+        Some(Kind::Plain | Kind::Pool) | None => format!("`<{name}>`"),
     }
 }
 
@@ -270,7 +133,7 @@ pub(crate) fn check_element(key: &KeyPlan, batch: &Batch, skipped: &Skipped, dia
     let paths = key.parts().filter_map(|(root, path)| (*root == Root::Element).then_some(path));
     let element = &batch.element;
     if Cover::of(paths, Some(&batch.element_type)) == Cover::Part && !skipped.has(element) {
-        let rest = whole_of(element, &batch.element_type);
+        let rest = whole_of(element, Some(&batch.element_type));
         diagnostics.error(
             key.span,
             format!(
@@ -282,92 +145,4 @@ pub(crate) fn check_element(key: &KeyPlan, batch: &Batch, skipped: &Skipped, dia
             ),
         );
     }
-}
-
-/// Each type and const parameter of the function and of its `impl` is in the key, or skipped.
-pub(crate) fn check_parameters(
-    key: &KeyPlan,
-    skipped: &Skipped,
-    function: &Function,
-    diagnostics: &mut Diagnostics,
-) {
-    if skipped.broken || key.unknown > 0 {
-        return;
-    }
-    let name = &function.signature.ident;
-    let is_open = |parameter: &Ident| !key.has_parameter(parameter) && !skipped.has(parameter);
-    for parameter in parameter_names(&function.signature.generics).filter(|parameter| is_open(parameter)) {
-        diagnostics.error(
-            parameter.span(),
-            format!("`{parameter}` does not tell entries of `{name}` apart"),
-            format!(
-                "add `<{parameter}>` to `key`, or {} if the result does not depend on it",
-                skipped.with([parameter])
-            ),
-        );
-    }
-    let own = Ident::new("Self", Span::call_site());
-    let own_is_open = is_open(&own);
-    match &function.surroundings {
-        Surroundings::Impl { generics, of, .. } => {
-            let in_self = |parameter: &Ident| mentions(of.to_token_stream(), parameter);
-            let open = outer(generics, is_open).into_iter();
-            let open: Vec<Ident> = open.filter(|parameter| own_is_open || !in_self(parameter)).collect();
-            check_outer("the `impl`", &open, key, skipped, name, diagnostics);
-        }
-        Surroundings::Trait { generics } => {
-            let open =
-                own_is_open.then_some(own).into_iter().chain(outer(generics, is_open)).collect::<Vec<_>>();
-            check_outer("the trait", &open, key, skipped, name, diagnostics);
-        }
-        Surroundings::Unknown | Surroundings::Module => {}
-    }
-}
-
-fn outer(generics: &Generics, is_open: impl Fn(&Ident) -> bool) -> Vec<Ident> {
-    parameter_names(generics).filter(|parameter| is_open(parameter)).cloned().collect()
-}
-
-/// The parameters of what stands around the function cannot be shown, so the key is.
-fn check_outer(
-    around: &str,
-    open: &[Ident],
-    key: &KeyPlan,
-    skipped: &Skipped,
-    function: &Ident,
-    diagnostics: &mut Diagnostics,
-) {
-    if open.is_empty() {
-        return;
-    }
-    let list = |show: &dyn Fn(&Ident) -> String| {
-        suggest::list(&open.iter().map(show).collect::<Vec<_>>()).replace(" or ", " and ")
-    };
-    let verb = if open.len() == 1 { "does not" } else { "do not" };
-    diagnostics.error(
-        key.span,
-        format!("{} of {around} {verb} tell entries of `{function}` apart", list(&ToString::to_string)),
-        format!(
-            "add {} to `key`, or {} if the result does not depend on it",
-            list(&|parameter| format!("<{parameter}>")),
-            skipped.with(open)
-        ),
-    );
-}
-
-/// Whether the compiler must look for parameters that could not be seen here: nothing says that `Self` was thought of.
-pub(crate) fn must_probe(key: Option<&KeyPlan>, skipped: &Skipped, function: &Function) -> bool {
-    let Some(key) = key else { return false };
-    let in_impl = function.signature.receiver().is_some();
-    let names = || {
-        key.roots().filter_map(|root| match root {
-            Root::Type(found) | Root::Const(found) => Some(found),
-            _ => None,
-        })
-    };
-    let own =
-        |parameter: &&Ident| !parameter_names(&function.signature.generics).any(|own| own == *parameter);
-    let thought_of = names().any(|name| own(&name))
-        || skipped.names.iter().filter(own).any(|name| name.to_string().starts_with(char::is_uppercase));
-    in_impl && !thought_of && matches!(function.surroundings, Surroundings::Unknown)
 }

@@ -1,32 +1,21 @@
-//! Placeholders as other languages write them: `{id}`, `{}`, `${id}`, `$id`, `:id`, `%s`, `#{id}`. To us they are
-//! plain text, under which all calls would share one entry.
+//! Placeholders as other languages write them are plain text to us, under which all calls would share one entry.
 
-use std::ops::Range;
-
-use super::batch::Element;
-use super::function;
 use super::{
+    batch::Element,
+    function,
     kinds::{self, Kind},
-    placeholder::Scope,
-    placeholder::meant,
+    placeholder::{Scope, meant},
 };
 use crate::{
     diag::Diagnostics,
     parse::{
+        foreign::{Foreign, scan},
         function::Function,
         options::Options,
-        template::{Template, is_escape},
+        template::Template,
     },
     suggest,
 };
-
-/// A placeholder that is none.
-#[derive(Debug, PartialEq, Eq)]
-struct Foreign {
-    at: Range<usize>,
-    /// What it names; `None` where it goes by its position.
-    name: Option<String>,
-}
 
 /// Takes `key` and `tags` with such placeholders out of the options: nothing follows from them.
 pub(crate) fn reject(options: &mut Options, function: &Function, diagnostics: &mut Diagnostics) {
@@ -58,6 +47,16 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     pub(super) const ELSEWHERE: Self = Place { option: "", missing: &|_| false };
+
+    /// Whether `:name` means an argument. `app:user:<id>` is text, also in a function that takes a `user`.
+    fn is_meant(self, name: &str, is_sigil: bool, template: &Template, scope: Scope<'_>) -> bool {
+        let argument = scope.arguments.iter().find(|argument| argument.names.iter().any(|own| *own == name));
+        let is_argument = argument.is_some() || scope.element.is_some_and(|element| element.is(name));
+        let is_named = template.placeholders().any(|placeholder| placeholder.root == name);
+        let is_value = argument.is_none_or(|argument| kinds::is_scalar(&argument.ty));
+        let alone = is_value && template.placeholders().next().is_none();
+        is_argument && !is_named && (is_sigil || (self.missing)(name) || alone)
+    }
 }
 
 /// Records such placeholders; says whether there are some.
@@ -68,7 +67,8 @@ pub(super) fn check(
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let characters: Vec<char> = template.literal.value().chars().collect();
-    let found = scan(&characters, template, place, scope);
+    let found =
+        scan(&characters, template, &|name, is_sigil| place.is_meant(name, is_sigil, template, scope));
     let option = place.option;
     let Some(first) = found.first() else { return false };
     let (mended, names) = mend(&characters, &found, template, scope);
@@ -90,104 +90,6 @@ pub(super) fn check(
     };
     diagnostics.error(template.span(), wrong, format!("{help}{rename}"));
     true
-}
-
-/// All of them, in order.
-fn scan(characters: &[char], template: &Template, place: Place<'_>, scope: Scope<'_>) -> Vec<Foreign> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    let own = |at: usize| template.placeholders().find(|placeholder| placeholder.at.contains(&at));
-    while at < characters.len() {
-        if let Some(placeholder) = own(at) {
-            at = placeholder.at.end;
-            continue;
-        }
-        let foreign = match characters[at] {
-            '{' => braced(characters, at, at, template),
-            '$' | '#' | '%' if characters.get(at + 1) == Some(&'{') => {
-                braced(characters, at, at + 1, template)
-            }
-            '$' => word(characters, at + 1).map(|end| {
-                let name: String = characters[at + 1..end].iter().collect();
-                Foreign { at: at..end, name: (!name.starts_with(char::is_numeric)).then_some(name) }
-            }),
-            '%' => printf(characters, at),
-            ':' => colon(characters, at, template, place, scope),
-            _ => None,
-        };
-        at = foreign.as_ref().map_or(at + 1, |foreign| foreign.at.end);
-        found.extend(foreign);
-    }
-    found
-}
-
-/// `{id}`, `{}`, `{id:?}`, `{{id}}`; not `{user:<id>}`, which is the hash tag of a cluster.
-fn braced(characters: &[char], start: usize, open: usize, template: &Template) -> Option<Foreign> {
-    let mut close = open + characters[open..].iter().position(|character| *character == '}')?;
-    let mut inside = open + 1..close;
-    if characters.get(open + 1) == Some(&'{') && characters.get(close + 1) == Some(&'}') {
-        inside.start += 1;
-        close += 1;
-    }
-    if template.placeholders().any(|placeholder| (open..close).contains(&placeholder.at.start)) {
-        return None;
-    }
-    let text: String = characters[inside].iter().collect();
-    let name = text.split(':').next().unwrap_or_default().trim();
-    Some(Foreign { at: start..close + 1, name: is_path(name).then(|| name.to_owned()) })
-}
-
-/// `%s`, `%1$s`, `%(id)s`; not `%3A`, `%n` and the like, which escaping makes.
-fn printf(characters: &[char], at: usize) -> Option<Foreign> {
-    let rest: String = characters[at + 1..].iter().collect();
-    if let Some((name, _)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-        let end = at + 3 + name.chars().count();
-        return Some(Foreign { at: at..(end + 1).min(characters.len()), name: Some(name.to_owned()) });
-    }
-    if is_escape(&characters[at + 1..]) {
-        return None;
-    }
-    let flags = rest.find(|character: char| !character.is_ascii_digit() && !"$-+.#".contains(character))?;
-    let letter = rest[flags..].starts_with(|character: char| character.is_ascii_alphabetic());
-    letter.then_some(Foreign { at: at..at + flags + 2, name: None })
-}
-
-/// `:id`, where `id` is an argument that the template does not name otherwise.
-fn colon(
-    characters: &[char],
-    at: usize,
-    template: &Template,
-    place: Place<'_>,
-    scope: Scope<'_>,
-) -> Option<Foreign> {
-    let end = word(characters, at + 1)?;
-    let name: String = characters[at + 1..end].iter().collect();
-    let argument = scope.arguments.iter().find(|argument| argument.names.iter().any(|own| *own == name));
-    let is_argument = argument.is_some() || scope.element.is_some_and(|element| element.is(&name));
-    let named = template.placeholders().any(|placeholder| placeholder.root == name);
-    let behind = characters.get(end);
-    let is_segment = behind.is_none_or(|behind| matches!(behind, ':' | '/' | '*' | '}'));
-    // `app:user:<id>` is text, also in a function that takes a `user`.
-    let is_sigil = at == 0 || matches!(characters[at - 1], ':' | '/');
-    let is_value = argument.is_none_or(|argument| kinds::is_scalar(&argument.ty));
-    let is_meant = is_sigil || (place.missing)(&name) || is_value && template.placeholders().next().is_none();
-    (is_argument && !named && is_segment && is_meant).then_some(Foreign { at: at..end, name: Some(name) })
-}
-
-/// The end of the name or number that begins here.
-fn word(characters: &[char], start: usize) -> Option<usize> {
-    let is_word = |character: &char| character.is_alphanumeric() || *character == '_';
-    let length = characters[start..].iter().take_while(|character| is_word(character)).count();
-    (length > 0).then_some(start + length)
-}
-
-/// `id`, `user.id`
-fn is_path(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(|first: char| first.is_numeric())
-        && text
-            .chars()
-            .all(|character| character.is_alphanumeric() || matches!(character, '_' | '.' | '(' | ')'))
 }
 
 /// The template as it was meant, and what was put in for each.

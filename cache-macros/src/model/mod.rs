@@ -1,17 +1,22 @@
 //! Raw values to a plan: every rule lives here, and a plan is always valid.
 
 pub(crate) mod batch;
+mod cover;
 mod coverage;
 pub(crate) mod detach;
 pub(crate) mod foreign;
 mod form;
 pub(crate) mod function;
+mod item;
 pub(crate) mod key;
 mod kinds;
 pub(crate) mod mode;
 pub(crate) mod output;
+mod parameters;
 pub(crate) mod placeholder;
 pub(crate) mod policy;
+mod recursion;
+mod skipped;
 pub(crate) mod targets;
 
 use proc_macro2::TokenStream;
@@ -20,13 +25,13 @@ use syn::{Expr, Ident, Path, Type};
 
 use self::{
     batch::{Batch, Element, is_batch},
-    coverage::Skipped,
     detach::Detach,
     function::{Argument, Companion, Form, mentions},
     key::{KeyPlan, Use},
     mode::Mode,
     placeholder::Scope,
     policy::PolicyPlan,
+    skipped::Skipped,
     targets::TargetPlan,
 };
 use crate::{
@@ -69,8 +74,9 @@ impl Plan {
         diagnostics: &mut Diagnostics,
     ) -> Result<Self, (Box<Function>, Vec<usize>)> {
         let marked = function::take_skip_markers(&mut function.signature, diagnostics);
-        function::check_routes(&function, diagnostics);
-        let checked = function::check(&function, options.companion.as_ref(), diagnostics);
+        item::check_routes(&function, diagnostics);
+        recursion::check(&function, diagnostics);
+        let checked = item::check(&function, options.companion.as_ref(), diagnostics);
         let arguments = function::arguments(&function.signature, checked.as_ref().map(|(form, _)| *form));
         let output = checked.as_ref().map(|(_, output)| output);
         mode::check_transactions(&arguments, diagnostics);
@@ -99,9 +105,9 @@ impl Plan {
             if let Some(batch) = &batch {
                 coverage::check_element(key, batch, &skipped, diagnostics);
             }
-            coverage::check_parameters(key, &skipped, &function, diagnostics);
+            parameters::check(key, &skipped, &function, diagnostics);
         }
-        let probes_self = coverage::must_probe(key.as_ref(), &skipped, &function);
+        let probes_self = parameters::must_probe(key.as_ref(), &skipped, &function);
         let policy = PolicyPlan::new(&options, diagnostics);
         if let (Some(Mode::Read | Mode::WriteThrough { value: None }), Some(output)) = (&mode, output) {
             let output = if is_batch(&options) { batch::value(output).unwrap_or(output) } else { output };

@@ -4,7 +4,7 @@ use syn::{GenericParam, Generics, Ident, ext::IdentExt as _};
 
 use super::{
     batch::Element,
-    function::Argument,
+    function::{Argument, parameter_names},
     key::{KeyPlan, Root, Use},
 };
 use crate::{
@@ -108,11 +108,15 @@ impl Scope<'_> {
     fn instead_of(self, name: &str) -> String {
         let names = self.arguments.iter().flat_map(|argument| &argument.names);
         let element = self.element.and_then(|element| element.0);
-        let names: Vec<String> = element.into_iter().chain(names).map(ToString::to_string).collect();
+        let Function { signature, surroundings, .. } = self.function;
+        let outer = surroundings.generics().into_iter().flat_map(parameter_names);
+        let parameters = parameter_names(&signature.generics).chain(outer);
+        let names = element.into_iter().chain(names).chain(parameters);
+        let names: Vec<String> = names.map(ToString::to_string).collect();
         match suggest::nearest(name, names.iter().map(String::as_str)) {
             Some(nearest) => format!("did you mean `<{nearest}>`?"),
             None if names.is_empty() => {
-                format!("`{}` has no arguments: remove it", self.function.signature.ident)
+                format!("`{}` has no arguments: remove it", signature.ident)
             }
             None => {
                 let shown: Vec<String> = names.iter().map(|name| format!("<{name}>")).collect();

@@ -9,7 +9,8 @@ use syn::{
 
 use super::surroundings::Surroundings;
 
-/// A function whose body nobody has parsed.
+/// A function; its body is not parsed.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,

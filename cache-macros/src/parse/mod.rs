@@ -2,6 +2,7 @@
 
 mod cached_crate;
 pub(crate) mod duration;
+pub(crate) mod foreign;
 pub(crate) mod function;
 pub(crate) mod options;
 pub(crate) mod surroundings;
