@@ -25,12 +25,12 @@ use proc_macro::TokenStream;
 ///
 /// | option | value | meaning |
 /// |---|---|---|
-/// | `key` | `"user:<id>"` | the key; `<x>` is an argument, `<x.field>` a field path, `<x.0>` an index, `<x.slug()>` a method without arguments, `<self.field>`, a type parameter `<T>`; `<<` and `>>` stand for themselves |
+/// | `key` | `"user:<id>"` | the key; `<x>` is an argument, `<x.field>` a field path, `<x.0>` an index, `<x.slug()>` a method without arguments, `<self.field>`, a type or const parameter `<T>` of the function or of its `impl`, `<Self>`; `<<` and `>>` stand for themselves; braces may enclose a placeholder, as the hash tag of a cluster: `{user:<id>}` |
 /// | `ttl` | `"STANDARD"`, `"1h 30m"`, an expression, <code>\|user\| ..</code> | how long a value is fresh: a class, a duration, an expression of type `Ttl` or `Duration`, or one chosen from the value; zero: not stored |
-/// | `skip` | `[pool]` | arguments that do not tell entries apart; `#[cache(skip)]` on the argument says the same |
+/// | `skip` | `[pool]` | arguments, and type and const parameters, that do not tell entries apart; `#[cache(skip)]` on the argument says the same; beside `<query.tag>` it says that the rest of `query` does not matter |
 /// | `mode` | `"cache-aside"`, `"write-through"` | default: write-through where `invalidates` or `value` is given |
 /// | `value` | `"user"` | write-through: store this argument instead of the result |
-/// | `invalidates` | list | `"users:leaderboard"` a key, `"user:<id>:*"` a pattern, `tag("org:<org>")` all entries with this tag, `get_user(id)` an entry of another cached function, <code>\|made\| get_user(made.id)</code> or `"user:<return.id>"` one that needs the result |
+/// | `invalidates` | list | `"users:leaderboard"` a key, `"user:<id>:*"` a pattern, `tag("org:<org>")` all entries with this tag, `get_user(id)` an entry of another cached function, `self.find(id)` one of a method, <code>\|made\| get_user(made.id)</code> or `"user:<return.id>"` one that needs the result |
 /// | `tags` | `["org:<org>"]` | labels of the entry, by which `tag(..)` in `invalidates` makes a group of entries unusable at once; placeholders as in `key`, and an argument in a tag must still be in `key` or in `skip` |
 /// | `local` | `"5s"`, `false` | longest time a value may live in this process, too, where a hit costs no round trip; at most `ttl`; `false`: never; default: as the cache says |
 /// | `negative_ttl` | class or duration | how long `None` is cached; default: not at all |
@@ -51,12 +51,22 @@ use proc_macro::TokenStream;
 /// | `crate` | path | where `cache_runtime` is, for crates that re-export it |
 ///
 /// Each argument of a function that reads is in `key` or in `skip`, else it does not compile: a forgotten `<tenant>`
-/// would serve one tenant's answer to another.
+/// would serve one tenant's answer to another. So is each type and const parameter of the function and of its `impl`. Of an
+/// argument of which only fields or methods are in the key, the rest is forgotten: `skip = [query]` beside `<query.tag>` says
+/// that it does not matter.
+///
+/// A function whose name begins with a word such as `update` or `delete` and has no `invalidates` does not compile either: a
+/// hit would skip its body. `mode = "cache-aside"` says that it only reads.
+///
+/// # Methods
+/// `self` need not be in the key: two instances with other databases share their entries, unless something of them is in the
+/// key, such as `<self.org>`. The parameters of a generic type must be, or `<Self>`, which is all of its type.
 ///
 /// # The companion
 /// Beside a free function `get_user` stands a type of the same name: `get_user::entry(&42)` is the
 /// `Entry` of these arguments, `get_user::uncached(42)` the body itself. An inherent method `find` with a written
-/// visibility has `self.find_entry(&42)` and `self.find_uncached(42)`. An associated function without `self` takes
+/// visibility has `self.find_entry(&42)` and `self.find_uncached(42)`; a private one is written `pub(self) async fn find`. A
+/// target names it as it is called, `self.find(id)`. An associated function without `self` takes
 /// `companion = false`, and so does a function beside a module or a type of its name (or `companion = user_cache`).
 ///
 /// # Batches
@@ -75,8 +85,9 @@ use proc_macro::TokenStream;
 /// # Loads that go on without their caller
 /// A load is polled by the caller who began it, in his task, with his task-locals and his span. When he goes away and the
 /// load can be detached, it goes on in a task of its own: the others get its result, and it is stored. A body that reads
-/// task-locals of yours, or must stop with its caller, says `detach = false`; so do cached functions that call each
-/// other in a circle, and those with an argument type whose lifetime is not written.
+/// task-locals of yours, or must stop with its caller, says `detach = false`; so do functions with an argument type whose
+/// lifetime is not written. A cached function that calls itself does so as `Box::pin(tree(id)).await`; of functions that call
+/// each other in a circle each says `detach = false`, and one boxes its call.
 ///
 /// # Cancel safety
 /// A caller that goes away leaves nobody waiting: its load goes on, or gives its lease back and another caller runs the

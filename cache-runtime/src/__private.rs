@@ -29,7 +29,7 @@ pub fn current() -> Cache {
 
 /// What the option `cache` takes: a cache, or what holds one.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no cache",
+    message = "`{Self}` is not a cache",
     label = "expected a `Cache`",
     note = "help: name a value of type `cache_runtime::Cache`, as in `cache = self.cache`; a type that holds one can implement `AsRef<Cache>`"
 )]
@@ -54,7 +54,7 @@ pub fn cache<C: CacheSource + ?Sized>(cache: &C) -> Cache {
 
 /// What the option `ttl` takes where it is an expression.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no TTL",
+    message = "`{Self}` is not a TTL",
     label = "expected a `Duration` or a `TtlClass`",
     note = "help: give the unit, as in `std::time::Duration::from_secs(60)`, or name a class, as in `cache_runtime::TtlClass::Standard`"
 )]
@@ -419,6 +419,76 @@ where
 {
     EntryRules::judged::<S::Value, T, C>(rules)
 }
+
+/// What a function may return where its result is stored: named first, so that the message has no frames of ours.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be cached",
+    label = "needs `Serialize`, `Deserialize`, `Clone`, `Send`, `Sync` and no borrows",
+    note = "help: add `#[derive(Clone, serde::Serialize, serde::Deserialize)]` to the type and to those in it; share with `Arc`, not `Rc`"
+)]
+pub trait ResultValue: Sized {
+    /// Compiles where it can be stored.
+    fn fits(_: PhantomData<Self>) {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<V: CacheValue> ResultValue for V {}
+
+/// The same where the type has the name of a web framework's response.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is the response of a web framework, which a cache cannot store",
+    label = "a response",
+    note = "help: put `#[cached]` on the service function that returns the data, and make the response of it in the handler"
+)]
+pub trait ServiceValue: Sized {
+    /// Compiles where it can be stored.
+    fn fits(_: PhantomData<Self>) {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<V: CacheValue> ServiceValue for V {}
+
+/// The value of a shape, for [`ResultValue::fits`].
+#[inline]
+pub fn value_of<S: Shape>(_: S) -> PhantomData<S::Value> {
+    PhantomData
+}
+
+/// The value of a batch's shape, for [`ResultValue::fits`].
+#[inline]
+pub fn batch_value_of<S: BatchShape>(_: S) -> PhantomData<S::Value> {
+    PhantomData
+}
+
+/// What a load may bring to another task.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot go to another task, as `detach = true` and background refreshes need",
+    label = "not `Send`",
+    note = "help: return an error that is `Send`, such as `Box<dyn Error + Send + Sync>`, or remove `detach`"
+)]
+pub trait Detachable {
+    /// Compiles where it can.
+    fn fits() {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send> Detachable for T {}
+
+/// What `negative_ttl` is for.
+#[diagnostic::on_unimplemented(
+    message = "`negative_ttl` is how long `None` is cached, and `{Self}` is never `None`",
+    label = "no `Option`",
+    note = "help: remove `negative_ttl`, or return `Option<..>` or `Result<Option<..>, ..>`"
+)]
+pub trait MayBeAbsent {
+    /// Compiles where the result can be `None`.
+    fn fits() {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> MayBeAbsent for Option<T> {}
+#[diagnostic::do_not_recommend]
+impl<T, E> MayBeAbsent for Result<Option<T>, E> {}
 
 /// Finds the shape of a result by its type, not by its spelling: `(&&&&&Probe::<R>::new()).shape()` takes the first of
 /// these traits that fits, from the one with the most references down.

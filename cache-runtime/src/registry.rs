@@ -4,7 +4,11 @@
 
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
-use crate::domain::{key::Key, pattern::Pattern, verdict::Fingerprint};
+use crate::domain::{
+    key::{self, Key},
+    pattern::Pattern,
+    verdict::Fingerprint,
+};
 
 /// What the registry knows of one cached function.
 #[derive(Clone, Copy, Debug)]
@@ -266,7 +270,8 @@ impl Template {
             let longest = key.find(':').unwrap_or(key.len());
             let mut ends = key.char_indices().map(|(at, _)| at).chain([key.len()]);
             ends.by_ref().take_while(|&end| end <= longest).any(|end| {
-                key[end..].strip_prefix(first.as_str()).is_some_and(|key| rest_matches(others, key))
+                key::is_part(&key[..end])
+                    && key[end..].strip_prefix(first.as_str()).is_some_and(|key| rest_matches(others, key))
             })
         }
         let Some((first, others)) = self.0.split_first() else { return false };
@@ -372,6 +377,12 @@ mod tests {
         check("user:<<<id>>>", "user:<42>", true);
         check("users:leaderboard", "users:leaderboard", true);
         check("users:leaderboard", "users:leaderboards", false);
+        check("user:<id>", "user:{id}", false);
+        check("user:<id>", "user:a b", false);
+        check("user:<id>", "user:50%", false);
+        check("user:<id>", "user:a%3Ab", true);
+        check("user:<id>", "user:%n", true);
+        check("{user:<id>}", "{user:42}", true);
     }
 
     fn registration(
@@ -395,12 +406,21 @@ mod tests {
                 || "core::result::Result<alloc::sync::Arc<User>, db::Error<(u8, u8)>>",
                 &[],
             ),
-            registration("put", "", || "()", &["users:leaderbord", "user:42", "user:<x>", "film:<id>"]),
+            registration(
+                "put",
+                "",
+                || "()",
+                &["users:leaderbord", "user:42", "user:<x>", "film:<id>", "user:{x}"],
+            ),
         ]);
         let unknown = |target, suggestion| Finding::UnknownTarget { function: "put", target, suggestion };
         assert_eq!(
             found,
-            [unknown("users:leaderbord", Some("users:leaderboard")), unknown("film:<id>", None)]
+            [
+                unknown("users:leaderbord", Some("users:leaderboard")),
+                unknown("film:<id>", None),
+                unknown("user:{x}", Some("user:<id>"))
+            ]
         );
         assert!(found[0].to_string().ends_with("help: did you mean `users:leaderboard`?"));
     }

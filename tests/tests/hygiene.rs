@@ -131,6 +131,7 @@ mod bare {
         key = "batch:<a>:<name>:<T>:<id>",
         each = "id in ids",
         tags = ["bare:<id>", "bare:<b>"],
+        skip = [b],
         cache_if = |value| *value > 0,
         bypass_if = false
     )]

@@ -13,13 +13,13 @@ use quote::quote;
 use self::paths::Paths;
 use crate::{
     diag::Diagnostics,
-    model::Plan,
+    model::{Plan, foreign},
     parse::{function::Function, options::Options},
 };
 
 pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    let options = Options::parse(tokens.clone(), &mut diagnostics);
+    let mut options = Options::parse(tokens.clone(), &mut diagnostics);
     let expansion = match syn::parse2::<Function>(item.clone()) {
         Err(error) => {
             // Other mistakes do not matter while the attribute is on something that it cannot be on.
@@ -28,6 +28,7 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
             return quote!(#error #item);
         }
         Ok(function) => {
+            foreign::reject(&mut options, &function, &mut diagnostics);
             let runtime = options.runtime.clone();
             let companion = options.companion.clone();
             let key = options.key.clone();

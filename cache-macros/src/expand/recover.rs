@@ -13,7 +13,7 @@ use super::{
 use crate::{
     model::{
         function::{Argument, Companion, arguments, mentions},
-        key::meant,
+        placeholder::meant,
     },
     parse::{Spanned, function::Function, template::Template},
 };
@@ -27,7 +27,7 @@ pub(super) fn function(
     skip: &[Ident],
     marked: &[usize],
 ) -> TokenStream {
-    let Function { attributes, visibility, signature, body } = function;
+    let Function { attributes, visibility, signature, body, .. } = function;
     let body = body.as_ref().map_or_else(|| quote!(;), quote::ToTokens::to_token_stream);
     let item = quote!(#(#attributes)* #visibility #signature #body);
     if signature.asyncness.is_none() || function.body.is_none() {
@@ -58,6 +58,7 @@ pub(super) fn function(
     };
     match Companion::new(function, companion) {
         Companion::None => item,
+        Companion::Type(_) if function.surroundings.is_impl() => item,
         Companion::Methods { entry, uncached, .. } => {
             let stubs = stubs(&entry, &uncached);
             quote!(#item #stubs)

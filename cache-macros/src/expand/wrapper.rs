@@ -21,9 +21,10 @@ use crate::{
         detach::Detach,
         function::{Companion, Form, mentions},
         key::KeyPlan,
-        mode::{MadeTarget, Mode, TargetPlan, TextKind, TextTarget},
+        mode::Mode,
         output,
         policy::TtlPlan,
+        targets::{MadeTarget, TargetPlan, TextKind, TextTarget},
     },
     parse::target::Target,
 };
@@ -34,6 +35,8 @@ pub(super) fn function(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     let documentation = documentation(plan);
     let signature = companion::wrapper_signature(plan);
     let call = call(plan, paths);
+    let probe = plan.probes_self.then(|| self_probe(plan));
+    let call = quote!(#probe #call);
     let block = match plan.form {
         Form::AsyncFn => quote!({ #call }),
         Form::ImplFuture => quote!({ async move { #call } }),
@@ -44,6 +47,43 @@ pub(super) fn function(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         #documentation
         #visibility #signature #block
     }
+}
+
+/// Compiles where the result can be stored, and can be `None` where `negative_ttl` says so. In front of everything else
+/// that needs it, so that the message has no frames of ours.
+fn fits(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
+    let output = &plan.output;
+    let negative = plan.policy.negative_ttl.as_ref().filter(|_| plan.batch.is_none()).map(|_| {
+        let span = plan.policy.negative_span;
+        let (private, output) = (paths.private_at(span), at(quote!(#output), span));
+        quote_spanned!(span=> <#output as #private::MayBeAbsent>::fits();)
+    });
+    let stored = matches!(plan.mode, Mode::Read | Mode::WriteThrough { value: None }).then(|| {
+        let span = output::value(output).span();
+        let (private, shape_here, shape) =
+            (paths.private_at(span), shown("__cache_shape", span), local("__shape"));
+        let check =
+            Ident::new(if output::is_response(output) { "ServiceValue" } else { "ResultValue" }, span);
+        let value = quote_spanned!(span=> #private::#check::fits(#private::value_of(#shape_here)););
+        quote!(let #shape_here = #shape; #value)
+    });
+    let detached = (plan.detach == Detach::Yes).then(|| {
+        let span = output.span();
+        let (private, output) = (paths.private_at(span), at(quote!(#output), span));
+        quote_spanned!(span=> <#output as #private::Detachable>::fits();)
+    });
+    quote!(#negative #stored #detached)
+}
+
+/// Compiles where `Self` has no type and const parameters: to others it is not known whether they need a drop.
+fn self_probe(plan: &Plan) -> TokenStream {
+    let name = plan.name().span();
+    // One span for all, so that it is one message.
+    let here = Span::mixed_site().located_at(name);
+    quote_spanned!(here=>
+        #[allow(clippy::all, clippy::pedantic)]
+        let _ = [(); ::core::mem::needs_drop::<Self>() as ::core::primitive::usize * 0];
+    )
 }
 
 /// A section for the documentation of a function that has some.
@@ -86,10 +126,12 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         None => quote!(let #bypass_name = false;),
     };
     let patterns = bindings(plan, 0..plan.arguments.len());
+    let fits = fits(plan, paths);
     let start = quote! {
         let #cache_name = #cache;
         let #site_name: &'static #private::Site = #site;
         let #shape_name = #shape;
+        #fits
     };
     if let Some(batch) = &plan.batch {
         let call = batch::call(plan, paths, batch);
@@ -131,7 +173,6 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 Detach::Probe | Detach::Yes => detached(plan, &private),
             };
             let read = quote_spanned! {span=>
-                let #shape_here = #shape_name;
                 let #launch_here = #launch_name;
                 #launch_here.read(#call_name, #shape_here, #rules_name, #body_name).await
             };
@@ -174,7 +215,6 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 Mode::WriteThrough { value: None } => {
                     let (here, shown) = (paths.private_at(span), shown("__cache_shape", span));
                     let finish = quote_spanned! {span=>
-                        let #shown = #shape_name;
                         #here::finish_storing(#write_name, #shown, #rules_name, #output_name, #late_name).await
                     };
                     (None, rules, finish)
@@ -348,12 +388,10 @@ fn list(elements: impl Iterator<Item = TokenStream>) -> TokenStream {
 /// What the process holds is the result at once, before anything is moved. `span`: where a result that cannot be cached
 /// is shown, once for this and for the read.
 fn local_hit(paths: &Paths<'_>, span: Span) -> TokenStream {
-    let [cache, site, key, bypass, shape, hit] =
-        ["__cache", "__site", "__key", "__bypass", "__shape", "__hit"].map(local);
+    let [cache, site, key, bypass, hit] = ["__cache", "__site", "__key", "__bypass", "__hit"].map(local);
     let (shape_here, private) = (shown("__cache_shape", span), paths.private_at(span));
     let found = quote_spanned!(span=> #private::local(&#cache, #site, &#key, #bypass, #shape_here));
     quote! {
-        let #shape_here = #shape;
         if let ::core::option::Option::Some(#hit) = #found {
             return #hit;
         }

@@ -1,18 +1,13 @@
 //! What kind of function it is, its arguments, and what stands beside it.
 
-use std::collections::BTreeSet;
-
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident};
 use syn::{
-    FnArg, GenericArgument, Ident, Pat, PatIdent, PathArguments, ReturnType, Signature, Type, TypeParamBound,
-    Visibility, spanned::Spanned as _,
+    FnArg, GenericArgument, GenericParam, Generics, Ident, Pat, PatIdent, PathArguments, Signature, Type,
+    Visibility,
 };
 
-use super::{
-    key::KeyPlan,
-    mode::{Mode, TargetPlan},
-};
+use super::{key::KeyPlan, mode::Mode, skipped::Skipped, targets::TargetPlan};
 use crate::{
     diag::Diagnostics,
     parse::{Spanned, function::Function},
@@ -35,6 +30,8 @@ pub(crate) struct Argument {
     pub(crate) ident: Ident,
     /// The names that it binds.
     pub(crate) names: Vec<Ident>,
+    /// Whether the first name is that of the whole: `whole @ (a, b)`.
+    pub(crate) binds_whole: bool,
     /// Where it is a pattern: that, with `mut` and `ref` taken off.
     pub(crate) pattern: Option<Pat>,
     pub(crate) ty: Type,
@@ -97,6 +94,15 @@ pub(crate) fn mentions(tokens: TokenStream, ident: &Ident) -> bool {
     })
 }
 
+/// The names of the type and const parameters.
+pub(crate) fn parameter_names(generics: &Generics) -> impl Iterator<Item = &Ident> {
+    generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Lifetime(_) => None,
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+    })
+}
+
 /// The arguments in order, `self` left out.
 pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argument> {
     let typed = signature.inputs.iter().filter_map(|input| match input {
@@ -123,6 +129,7 @@ pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argume
             Argument {
                 ident,
                 names,
+                binds_whole: matches!(&pattern, Some(Pat::Ident(_))),
                 pattern,
                 ty: ungrouped(&typed.ty).clone(),
                 written: (*typed.pat).clone(),
@@ -135,7 +142,7 @@ pub(crate) fn arguments(signature: &Signature, form: Option<Form>) -> Vec<Argume
 /// Names in a pattern cannot be used where `#[async_trait]` has taken the pattern into the body.
 pub(crate) fn check_hidden(
     arguments: &[Argument],
-    skipped: &BTreeSet<usize>,
+    skipped: &Skipped,
     key: Option<&KeyPlan>,
     mode: &Option<Mode>,
     tags: &[KeyPlan],
@@ -148,7 +155,7 @@ pub(crate) fn check_hidden(
         key.into_iter().chain(tags).chain(targets).any(|key| key.searched)
     };
     for (index, argument) in arguments.iter().enumerate() {
-        if argument.hidden && !skipped.contains(&index) && (reads || searched()) {
+        if argument.hidden && !skipped.arguments.contains(&index) && (reads || searched()) {
             diagnostics.error_on(
                 &argument.written,
                 "`#[async_trait]` moves this pattern into the body, where the key cannot see its names",
@@ -226,88 +233,6 @@ pub(crate) fn take_skip_markers(signature: &mut Signature, diagnostics: &mut Dia
         }
     }
     marked
-}
-
-/// Whether the attribute can work on this function at all; its form, and what its future gives.
-pub(crate) fn check(function: &Function, diagnostics: &mut Diagnostics) -> Option<(Form, Type)> {
-    let signature = &function.signature;
-    let name = &signature.ident;
-    if let Some(constness) = &signature.constness {
-        diagnostics.error(
-            constness.span(),
-            format!("`{name}` is a `const fn`, which no cache can stand in front of"),
-            format!("write `async fn {name}`"),
-        );
-        return None;
-    }
-    if !matches!(signature.safety, syn::Safety::Default) {
-        diagnostics.error(
-            signature.safety.span(),
-            format!("`{name}` is not a safe function"),
-            "put the attribute on a safe function that calls it",
-        );
-        return None;
-    }
-    if function.body.is_none() {
-        diagnostics.error(
-            signature.ident.span(),
-            format!("`{name}` has no body"),
-            "put the attribute on the method in each `impl` of the trait",
-        );
-        return None;
-    }
-    if signature.asyncness.is_some() {
-        let output = match &signature.output {
-            ReturnType::Default => syn::parse_quote_spanned!(name.span()=> ()),
-            ReturnType::Type(_, output) => ungrouped(output).clone(),
-        };
-        return Some((Form::AsyncFn, output));
-    }
-    let found = match &signature.output {
-        ReturnType::Default => None,
-        ReturnType::Type(_, output) => future_output(ungrouped(output)),
-    };
-    if found.is_none() {
-        diagnostics.error(
-            signature.fn_token.span(),
-            format!("`{name}` is not async"),
-            format!("write `async fn {name}`"),
-        );
-    }
-    found
-}
-
-/// `R` of `Pin<Box<dyn Future<Output = R> + ..>>` and of `impl Future<Output = R> + ..`.
-fn future_output(ty: &Type) -> Option<(Form, Type)> {
-    match ty {
-        Type::ImplTrait(future) => Some((Form::ImplFuture, bounds_output(future.bounds.iter())?)),
-        Type::Path(path) => {
-            let pin = path.path.segments.last().filter(|segment| segment.ident == "Pin")?;
-            let Type::Path(boxed) = first_type(&pin.arguments)? else { return None };
-            let boxed = boxed.path.segments.last().filter(|segment| segment.ident == "Box")?;
-            let Type::TraitObject(future) = first_type(&boxed.arguments)? else { return None };
-            Some((Form::Boxed, bounds_output(future.bounds.iter())?))
-        }
-        _ => None,
-    }
-}
-
-fn bounds_output<'a>(bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<Type> {
-    for bound in bounds {
-        let TypeParamBound::Trait(bound) = bound else { continue };
-        let Some(last) = bound.path.segments.last().filter(|segment| segment.ident == "Future") else {
-            continue;
-        };
-        let PathArguments::AngleBracketed(arguments) = &last.arguments else { continue };
-        for argument in &arguments.args {
-            if let GenericArgument::AssocType(output) = argument
-                && output.ident == "Output"
-            {
-                return Some(output.ty.clone());
-            }
-        }
-    }
-    None
 }
 
 /// What a `macro_rules!` passes on as `$type`, without the group around it.

@@ -1,12 +1,23 @@
 //! Raw values to a plan: every rule lives here, and a plan is always valid.
 
 pub(crate) mod batch;
+mod cover;
+mod coverage;
 pub(crate) mod detach;
+pub(crate) mod foreign;
+mod form;
 pub(crate) mod function;
+mod item;
 pub(crate) mod key;
+mod kinds;
 pub(crate) mod mode;
 pub(crate) mod output;
+mod parameters;
+pub(crate) mod placeholder;
 pub(crate) mod policy;
+mod recursion;
+mod skipped;
+pub(crate) mod targets;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
@@ -16,9 +27,12 @@ use self::{
     batch::{Batch, Element, is_batch},
     detach::Detach,
     function::{Argument, Companion, Form, mentions},
-    key::KeyPlan,
-    mode::{Mode, TargetPlan},
+    key::{KeyPlan, Use},
+    mode::Mode,
+    placeholder::Scope,
     policy::PolicyPlan,
+    skipped::Skipped,
+    targets::TargetPlan,
 };
 use crate::{
     diag::Diagnostics,
@@ -47,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) version: u32,
     pub(crate) companion: Companion,
     pub(crate) detach: Detach,
+    /// Whether the compiler must say whether `Self` has parameters.
+    pub(crate) probes_self: bool,
 }
 
 impl Plan {
@@ -58,45 +74,46 @@ impl Plan {
         diagnostics: &mut Diagnostics,
     ) -> Result<Self, (Box<Function>, Vec<usize>)> {
         let marked = function::take_skip_markers(&mut function.signature, diagnostics);
-        let checked = function::check(&function, diagnostics);
+        item::check_routes(&function, diagnostics);
+        recursion::check(&function, diagnostics);
+        let checked = item::check(&function, options.companion.as_ref(), diagnostics);
         let arguments = function::arguments(&function.signature, checked.as_ref().map(|(form, _)| *form));
         let output = checked.as_ref().map(|(_, output)| output);
         mode::check_transactions(&arguments, diagnostics);
         let mode = Mode::new(&function, &options, &arguments, output, written, diagnostics);
         let batch = Batch::new(&options, &function, &arguments, diagnostics);
         let element = Element::new(&options);
+        let scope = Scope { function: &function, arguments: &arguments, element };
         let key = options.key.as_ref();
-        let key = key.map(|key| KeyPlan::new(&key.value, &function, &arguments, element, diagnostics));
+        let key = key.map(|key| KeyPlan::new(&key.value, scope, Use::Key, diagnostics));
         let tags = options.tags.iter().flat_map(|tags| &tags.value);
-        let tags: Vec<_> =
-            tags.map(|tag| KeyPlan::of_tag(tag, &function, &arguments, element, diagnostics)).collect();
-        let mut skipped = key::skipped(&options, &marked, &function, &arguments, key.as_ref(), diagnostics);
+        let tags: Vec<_> = tags.map(|tag| KeyPlan::new(tag, scope, Use::Tag, diagnostics)).collect();
+        let mut skipped = Skipped::new(&options, &marked, scope, key.as_ref(), diagnostics);
         if let Some(batch) = &batch {
-            skipped.insert(batch.list);
+            skipped.arguments.insert(batch.list);
             let list = &arguments[batch.list].ident;
-            let templates = options.key.iter().map(|key| &key.value);
-            let templates = templates.chain(options.tags.iter().flat_map(|tags| &tags.value));
-            for (plan, template) in key.iter().chain(&tags).zip(templates) {
-                plan.check_batch(template, batch, list, diagnostics);
+            for template in key.iter().chain(&tags) {
+                template.check_batch(batch, list, diagnostics);
             }
         }
-        // Where the list of a batch is not known it would be the one that is missing.
-        let list_unknown = element.is_some() && batch.is_none();
-        if let (Some(key), Some(Mode::Read), false) =
-            (&key, &mode, options.broken.contains(&"skip") || list_unknown)
-        {
-            key.check_coverage(&function.signature.ident, &arguments, &skipped, diagnostics);
+        if let Some(key) = &key {
+            // Where the list of a batch is not known it would be the one that is missing.
+            let list_unknown = element.is_some() && batch.is_none();
+            if matches!(mode, Some(Mode::Read)) && !list_unknown {
+                coverage::check_arguments(key, &skipped, scope, &options, diagnostics);
+            }
+            if let Some(batch) = &batch {
+                coverage::check_element(key, batch, &skipped, diagnostics);
+            }
+            parameters::check(key, &skipped, &function, diagnostics);
         }
-        if let (Some(key), Some(output)) = (&key, output) {
-            let value = if batch.is_some() { batch::value(output).unwrap_or(output) } else { output };
-            key.check_type_parameters(&function.signature, value, diagnostics);
-        }
+        let probes_self = parameters::must_probe(key.as_ref(), &skipped, &function);
         let policy = PolicyPlan::new(&options, diagnostics);
         if let (Some(Mode::Read | Mode::WriteThrough { value: None }), Some(output)) = (&mode, output) {
             let output = if is_batch(&options) { batch::value(output).unwrap_or(output) } else { output };
             output::check(&function.signature.ident, output, diagnostics);
         }
-        let targets = mode::targets(&options, &function, &arguments, diagnostics);
+        let targets = targets::targets(&options, scope, diagnostics);
         function::check_hidden(&arguments, &skipped, key.as_ref(), &mode, &tags, &targets, diagnostics);
         let companion = Companion::new(&function, options.companion.clone());
         let detach = Detach::new(
@@ -110,7 +127,7 @@ impl Plan {
         );
         if !is_batch(&options) {
             detach::check_kind(&options, mode.as_ref(), diagnostics);
-            mode::check_fences(&options, mode.as_ref(), diagnostics);
+            targets::check_fences(&options, mode.as_ref(), diagnostics);
         }
         match (diagnostics.is_empty(), checked, mode, function.body.clone()) {
             (true, Some((form, output)), Some(mode), Some(body)) => Ok(Self {
@@ -131,6 +148,7 @@ impl Plan {
                 version: options.version.map_or(0, |version| version.value),
                 companion,
                 detach,
+                probes_self,
             }),
             _ => Err((Box::new(function), marked)),
         }

@@ -19,6 +19,13 @@ fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     first_type(&last.arguments)
 }
 
+/// Whether a type has the name of a web framework's response.
+pub(crate) fn is_response(output: &Type) -> bool {
+    const RESPONSES: [&str; 6] = ["Json", "Html", "Response", "HttpResponse", "Redirect", "NamedFile"];
+    let Type::Path(path) = value(output) else { return false };
+    path.path.segments.last().is_some_and(|last| RESPONSES.iter().any(|name| last.ident == name))
+}
+
 /// `()`, also in a `Result`.
 pub(crate) fn is_unit(output: &Type) -> bool {
     matches!(value(output), Type::Tuple(tuple) if tuple.elems.is_empty())
@@ -60,11 +67,24 @@ pub(crate) fn check(name: &Ident, output: &Type, diagnostics: &mut Diagnostics) 
                 format!("return {owned}"),
             );
         }
-        hidden @ Type::ImplTrait(_) => diagnostics.error_on(
-            hidden,
-            format!("`{name}` returns a type without a name, which a cache cannot decode"),
-            "name the type",
-        ),
+        hidden @ Type::ImplTrait(hidden_trait) => {
+            let is_response = hidden_trait.bounds.iter().any(|bound| {
+                let text = bound.to_token_stream().to_string();
+                ["IntoResponse", "Responder"].iter().any(|name| text.ends_with(name))
+            });
+            let help = match is_response {
+                true => {
+                    "put `#[cached]` on the service function that returns the data, and make the response of it in \
+                         the handler"
+                }
+                false => "name the type",
+            };
+            diagnostics.error_on(
+                hidden,
+                format!("`{name}` returns a type without a name, which a cache cannot decode"),
+                help,
+            );
+        }
         other if borrows(other.to_token_stream()) => diagnostics.error_on(
             other,
             format!("`{name}` returns a borrow, which a cache cannot own"),

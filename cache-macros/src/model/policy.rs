@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens as _;
 use syn::{Expr, ExprClosure, Lit};
 
@@ -39,6 +39,8 @@ pub(crate) enum TtlPlan {
 pub(crate) struct PolicyPlan {
     pub(crate) ttl: Option<TtlPlan>,
     pub(crate) negative_ttl: Option<TtlPlan>,
+    /// Where `negative_ttl` is, or what stands for it.
+    pub(crate) negative_span: Span,
     pub(crate) jitter: Option<f64>,
     pub(crate) cache_if: Option<Expr>,
     pub(crate) stale_while_revalidate: Option<Duration>,
@@ -78,6 +80,7 @@ impl PolicyPlan {
         Self {
             ttl,
             negative_ttl,
+            negative_span: negative.map_or_else(Span::call_site, |negative| negative.span),
             jitter: value(&options.jitter),
             cache_if: options.cache_if.as_ref().map(|cache_if| cache_if.value.clone()),
             stale_while_revalidate: value(&options.stale_while_revalidate),
@@ -115,73 +118,65 @@ impl TtlPlan {
     }
 
     fn new(ttl: &Spanned<Expr>, option: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let text = match &ttl.value {
-            Expr::Closure(closure) if closure.inputs.len() == 1 => {
-                return Some(Self::FromValue(closure.clone()));
-            }
-            Expr::Lit(literal) => match &literal.lit {
-                Lit::Str(text) => text.value(),
-                Lit::Int(number) => {
-                    let number = number.base10_digits();
-                    diagnostics.error(
-                        ttl.span,
-                        format!("`{option}` needs a unit"),
-                        needs_unit(option, number),
-                    );
-                    return None;
-                }
-                _ => {
-                    let help = format!("write `{option} = \"5m\"` or `{option} = \"STANDARD\"`");
-                    diagnostics.error(ttl.span, format!("`{option}` is no duration"), help);
-                    return None;
+        match &ttl.value {
+            Expr::Closure(closure) if closure.inputs.len() == 1 => Some(Self::FromValue(closure.clone())),
+            Expr::Lit(literal) => match literal_plan(&literal.lit, option) {
+                Ok(plan) => Some(plan),
+                Err((wrong, help)) => {
+                    diagnostics.error(ttl.span, wrong, help);
+                    None
                 }
             },
-            other => return Some(Self::Expression(other.clone())),
-        };
-        if let Some((name, variant)) = CLASSES.into_iter().find(|(name, _)| *name == text) {
-            return Some(Self::Class(name, variant));
+            Expr::Path(path) if CLASSES.iter().any(|(name, _)| path.path.is_ident(name)) => {
+                let name = path.to_token_stream();
+                let help = format!("write `{option} = \"{name}\"`; a constant of yours is `self::{name}`");
+                diagnostics.error(ttl.span, format!("the TTL class `{name}` is not quoted"), help);
+                None
+            }
+            other => Some(Self::Expression(other.clone())),
         }
-        let names = CLASSES.map(|(name, _)| name);
-        let error = match duration::parse(&text) {
-            Ok(duration) => return Some(Self::For(duration)),
-            Err(error) => error,
-        };
-        let (wrong, help) = match error {
-            DurationError::NoUnit => (format!("`{option}` needs a unit"), needs_unit(option, text.trim())),
-            DurationError::UnknownUnit(unit) => (
-                format!("`{option}` has the unknown unit `{unit}`"),
-                "use `ms`, `s`, `m`, `h` or `d`, as in `\"1h 30m\"`".to_owned(),
-            ),
-            DurationError::OutOfRange => {
-                (format!("`{option}` is zero or longer than a century"), format!("write `{option} = \"5m\"`"))
-            }
-            DurationError::Malformed if text.chars().all(|character| character.is_ascii_uppercase()) => (
-                format!("unknown TTL class `{text}`"),
-                suggest::or(&text, names, || {
-                    format!(
-                        "use one of {}, or a duration such as `\"5m\"`",
-                        suggest::list(&names.map(str::to_owned))
-                    )
-                }),
-            ),
-            DurationError::Malformed => {
-                let upper = text.to_ascii_uppercase();
-                let otherwise = || {
-                    "write a duration such as `\"90s\"` or `\"1h 30m\"`, or a class such as `\"STANDARD\"`"
-                        .to_owned()
-                };
-                (
-                    format!("`{text}` is neither a duration nor a TTL class"),
-                    suggest::or(&upper, names, otherwise),
-                )
-            }
-        };
-        diagnostics.error(ttl.span, wrong, help);
-        None
     }
 }
 
-fn needs_unit(option: &str, number: &str) -> String {
-    let number = number.rsplit(' ').next().unwrap_or(number);
-    format!("write `{option} = \"{number}s\"` (`ms`, `s`, `m`, `h`, `d`)")
+/// A class or a duration, or what is wrong and what to type.
+fn literal_plan(literal: &Lit, option: &str) -> Result<TtlPlan, (String, String)> {
+    let text = match literal {
+        Lit::Str(text) => text.value(),
+        Lit::Int(number) => {
+            let text = format!("{}{}", number.base10_digits(), number.suffix());
+            let (wrong, help) = duration::mistake(option, &text, DurationError::NoUnit, EXAMPLE);
+            let quoted = duration::parse(&text).is_ok();
+            return Err((if quoted { format!("`{option}` is not quoted") } else { wrong }, help));
+        }
+        _ => {
+            let help = format!("write `{option} = {EXAMPLE}` or `{option} = \"STANDARD\"`");
+            return Err((format!("`{option}` is not a duration"), help));
+        }
+    };
+    if let Some((name, variant)) = CLASSES.into_iter().find(|(name, _)| *name == text) {
+        return Ok(TtlPlan::Class(name, variant));
+    }
+    match duration::parse(&text) {
+        Ok(duration) => Ok(TtlPlan::For(duration)),
+        Err(DurationError::Malformed) if duration::meant(&text).is_none() => Err(unknown_class(&text)),
+        Err(error) => Err(duration::mistake(option, &text, error, EXAMPLE)),
+    }
+}
+
+const EXAMPLE: &str = "\"5m\"";
+
+/// A text that is neither a class nor something like a duration.
+fn unknown_class(text: &str) -> (String, String) {
+    let names = CLASSES.map(|(name, _)| name);
+    if text.chars().all(|character| character.is_ascii_uppercase()) {
+        let all = || {
+            let names = suggest::list(&names.map(str::to_owned));
+            format!("use one of {names}, or a duration such as `\"5m\"`")
+        };
+        return (format!("unknown TTL class `{text}`"), suggest::or(text, names, all));
+    }
+    let otherwise =
+        || "write a duration such as `\"90s\"` or `\"1h 30m\"`, or a class such as `\"STANDARD\"`".to_owned();
+    let help = suggest::or(&text.to_ascii_uppercase(), names, otherwise);
+    (format!("`{text}` is neither a duration nor a TTL class"), help)
 }

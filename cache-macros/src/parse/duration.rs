@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DurationError {
     /// A number without a unit.
@@ -50,6 +50,66 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_millis(total))
 }
 
+/// The text as it was meant: `1h` for `1 hour`, `1h 30m` for `1.5h`.
+pub(crate) fn meant(text: &str) -> Option<String> {
+    let is_number = |character: char| character.is_ascii_digit() || character == '.';
+    let mut rest = text.trim();
+    let (mut parts, mut total, mut whole) = (Vec::new(), 0.0, true);
+    while !rest.is_empty() {
+        let (number, after) =
+            rest.split_at(rest.find(|character| !is_number(character)).unwrap_or(rest.len()));
+        let after = after.trim_start();
+        let (unit, after) =
+            after.split_at(after.find(|character: char| !character.is_alphabetic()).unwrap_or(after.len()));
+        let number: f64 = number.parse().ok()?;
+        let (unit, factor, millis) = unit_meant(&unit.to_lowercase())?;
+        total += number * factor * millis;
+        whole &= number.fract() == 0.0;
+        parts.push(format!("{}{unit}", number * factor));
+        rest = after.trim_start_matches(|character: char| character.is_whitespace() || character == ',');
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
+    }
+    let text = if whole { parts.join(" ") } else { show(Duration::try_from_secs_f64(total / 1000.0).ok()?) };
+    parse(&text).is_ok().then_some(text)
+}
+
+/// The unit that a word means, how many of it, and its milliseconds.
+fn unit_meant(word: &str) -> Option<(&'static str, f64, f64)> {
+    const DAY: f64 = 86_400_000.0;
+    Some(match word {
+        "ms" | "msec" | "msecs" | "milli" | "millis" | "millisecond" | "milliseconds" => ("ms", 1.0, 1.0),
+        "s" | "sec" | "secs" | "second" | "seconds" => ("s", 1.0, 1_000.0),
+        "m" | "min" | "mins" | "minute" | "minutes" => ("m", 1.0, 60_000.0),
+        "h" | "hr" | "hrs" | "hour" | "hours" => ("h", 1.0, 3_600_000.0),
+        "d" | "day" | "days" => ("d", 1.0, DAY),
+        "w" | "week" | "weeks" => ("d", 7.0, DAY),
+        "month" | "months" => ("d", 30.0, DAY),
+        "y" | "year" | "years" => ("d", 365.0, DAY),
+        _ => return None,
+    })
+}
+
+/// What is wrong with the value of `option`, and what to type.
+pub(crate) fn mistake(option: &str, text: &str, error: DurationError, example: &str) -> (String, String) {
+    const UNITS: &str = "(`ms`, `s`, `m`, `h`, `d`)";
+    let wrong = match error {
+        DurationError::NoUnit => format!("`{option}` needs a unit"),
+        DurationError::UnknownUnit(unit) => format!("`{option}` has the unknown unit `{unit}`"),
+        DurationError::OutOfRange => format!("`{option}` is zero or longer than a century"),
+        DurationError::Malformed => format!("`{option}` is not a duration"),
+    };
+    let number = text.trim();
+    let meant = match number.chars().all(|character| character.is_ascii_digit()) && !number.is_empty() {
+        true => meant(&format!("{number}s")),
+        false => meant(text),
+    };
+    let help = match meant {
+        Some(meant) => format!("write `{option} = \"{meant}\"` {UNITS}"),
+        None => format!("write `{option} = {example}` {UNITS}"),
+    };
+    (wrong, help)
+}
+
 /// As people write it: `1h 30m`.
 pub(crate) fn show(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -73,6 +133,25 @@ mod tests {
             assert_eq!(parse(text).map(show), Ok(text.to_owned()));
         }
         assert_eq!(parse("90s").map(show), Ok("1m 30s".to_owned()));
+    }
+
+    #[test]
+    fn a_duration_in_words_is_understood_to_be_proposed() {
+        for (text, expected) in [
+            ("1 hour", Some("1h")),
+            ("60 seconds", Some("60s")),
+            ("5min", Some("5m")),
+            ("1H 30M", Some("1h 30m")),
+            ("1 hour and 30 minutes", Some("1h 30m")),
+            ("2 weeks, 1 day", Some("14d 1d")),
+            ("1.5h", Some("1h 30m")),
+            ("0.5 s", Some("500ms")),
+            ("an hour", None),
+            ("5 parsecs", None),
+            ("0 minutes", None),
+        ] {
+            assert_eq!(meant(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

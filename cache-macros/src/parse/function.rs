@@ -7,13 +7,17 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-/// A function whose body nobody has parsed.
+use super::surroundings::Surroundings;
+
+/// A function; its body is not parsed.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
     /// In braces. `None`: a method of a trait without one.
     pub(crate) body: Option<TokenStream>,
+    pub(crate) surroundings: Surroundings,
 }
 
 impl Parse for Function {
@@ -39,14 +43,15 @@ impl Parse for Function {
         if !ahead.peek(Token![fn]) {
             return Err(input_error(&start));
         }
-        let signature = input.parse()?;
+        let signature: Signature = input.parse()?;
         let body = if input.peek(Token![;]) {
             input.parse::<Token![;]>()?;
             None
         } else {
             Some(input.parse()?)
         };
-        Ok(Self { attributes, visibility, signature, body })
+        let surroundings = Surroundings::of(&signature.ident.to_string(), signature.ident.span());
+        Ok(Self { attributes, visibility, signature, body, surroundings })
     }
 }
 

@@ -1,10 +1,14 @@
 //! Tokens to spanned raw values: knows syntax, and no rule.
 
+mod cached_crate;
 pub(crate) mod duration;
+pub(crate) mod foreign;
 pub(crate) mod function;
 pub(crate) mod options;
+pub(crate) mod surroundings;
 pub(crate) mod target;
 pub(crate) mod template;
+mod values;
 
 use proc_macro2::Span;
 

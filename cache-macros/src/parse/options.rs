@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use syn::{
-    Expr, ExprLit, Ident, Lit, LitStr, Path, Token,
+    Expr, Ident, LitStr, Path, Token,
     ext::IdentExt as _,
     parse::{ParseStream, Parser as _},
     spanned::Spanned as _,
 };
 
 use super::{
-    Spanned,
-    duration::{self, DurationError},
+    Spanned, cached_crate,
     target::Target,
     template::Template,
+    values::{
+        companion, duration, each, early_refresh, example, flag, idents, jitter, local, path, string, tags,
+        version, veto,
+    },
 };
 use crate::{diag::Diagnostics, suggest};
 
@@ -51,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) broken: Vec<&'static str>,
     /// Whether something was no option at all, so that nobody knows which ones are missing.
     unclear: bool,
+    /// Options of the crate `cached`.
+    foreign: Vec<Ident>,
 }
 
 /// `each = "id in ids"`
@@ -116,6 +121,7 @@ impl Options {
         if let Err(error) = parsed {
             diagnostics.syntax(error);
         }
+        cached_crate::report(&options.foreign, diagnostics);
         options
     }
 
@@ -147,7 +153,7 @@ impl Options {
             }
             Err(error) => {
                 self.unclear = true;
-                let message = "this is no option\nhelp: write `name = value`, such as `ttl = \"5m\"`";
+                let message = "this is not an option\nhelp: write `name = value`, such as `ttl = \"5m\"`";
                 return Err(syn::Error::new(error.span(), message));
             }
         };
@@ -177,6 +183,12 @@ impl Options {
         }
         if LATER.contains(&text.as_str()) {
             diagnostics.error(name.span(), format!("`{text}` is not there yet"), format!("remove `{text}`"));
+            return Ok(());
+        }
+        if cached_crate::has(&text) {
+            // What is missing beside it is a part of the same mistake.
+            self.unclear = true;
+            self.foreign.push(name);
             return Ok(());
         }
         let Some(known) = known else {
@@ -294,240 +306,4 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
         input.parse::<proc_macro2::TokenTree>()?;
     }
     Ok(())
-}
-
-/// What a value of an option looks like.
-fn example(option: &str) -> &'static str {
-    match option {
-        "key" => "\"user:<id>\"",
-        "ttl" => "\"5m\"",
-        "negative_ttl" => "\"30s\"",
-        "skip" => "[pool]",
-        "mode" => "\"write-through\"",
-        "value" => "\"user\"",
-        "invalidates" => "[\"users:leaderboard\"]",
-        "jitter" => "0.1",
-        "cache_if" => "|user| ..",
-        "version" => "2",
-        "companion" => "false",
-        "crate" => "::my_crate::cache_runtime",
-        "stale_while_revalidate" => "\"30s\"",
-        "stale_if_error" => "\"10m\"",
-        "early_refresh" => "1.0",
-        "load_timeout" => "\"5s\"",
-        "settle" => "\"500ms\"",
-        "tags" => "[\"org:<org>\"]",
-        "local" => "\"5s\"",
-        "each" => "\"id in ids\"",
-        "detach" | "strict" | "batch" => "true",
-        _ => "..",
-    }
-}
-
-fn string(value: &Expr, option: &str, example: &str, diagnostics: &mut Diagnostics) -> Option<LitStr> {
-    match value {
-        Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => Some(text.clone()),
-        other => {
-            let help = format!("write `{option} = \"{example}\"`");
-            diagnostics.error_on(other, format!("`{option}` is not a string"), help);
-            None
-        }
-    }
-}
-
-fn idents(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Ident>> {
-    let names = match value {
-        Expr::Array(list) => list.elems.iter().map(ident).collect::<Option<Vec<_>>>(),
-        _ => None,
-    };
-    if names.is_none() {
-        diagnostics.error_on(value, "`skip` is not a list of arguments", "write `skip = [pool]`");
-    }
-    names
-}
-
-/// A list of templates. Every mistake of the list is shown, not only the first.
-fn tags(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Template>> {
-    let Expr::Array(list) = value else {
-        let help = "write a list: `tags = [\"org:<org>\"]`";
-        diagnostics.error_on(value, "`tags` is not a list", help);
-        return None;
-    };
-    if list.elems.is_empty() {
-        diagnostics.error_on(list, "`tags` is empty", "name a tag, such as `\"org:<org>\"`, or remove it");
-        return None;
-    }
-    let tag = |element: &Expr| match element {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Template::parse(text, "tags", diagnostics),
-        other => {
-            diagnostics.error_on(other, "a tag is a string", "write `tags = [\"org:<org>\"]`");
-            None
-        }
-    };
-    let found: Vec<Option<Template>> = list.elems.iter().map(tag).collect();
-    found.into_iter().collect()
-}
-
-/// `id in ids`
-fn each(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Each> {
-    let literal = string(value, "each", "id in ids", diagnostics)?;
-    let names = literal.parse_with(|input: ParseStream<'_>| {
-        let element = input.parse()?;
-        input.parse::<Token![in]>()?;
-        Ok(Each { element, list: input.parse()? })
-    });
-    if names.is_err() {
-        diagnostics.error(
-            literal.span(),
-            "`each` is not of the form `id in ids`",
-            "name one of the list, and the argument that is the list: `each = \"id in ids\"`",
-        );
-    }
-    names.ok()
-}
-
-/// A duration in words, or `false`.
-fn local(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Duration>> {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) => duration(value, "local", diagnostics).map(Some),
-        _ if boolean(value) == Some(false) => Some(None),
-        other => {
-            let help = "write `local = \"5s\"`, or `local = false` for no local level";
-            diagnostics.error_on(other, "`local` is neither a duration nor `false`", help);
-            None
-        }
-    }
-}
-
-/// A closure with one parameter, or a function.
-fn veto(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
-    match value {
-        Expr::Closure(closure) if closure.inputs.len() == 1 => Some(value.clone()),
-        Expr::Path(_) => Some(value.clone()),
-        other => {
-            diagnostics.error_on(
-                other,
-                "`cache_if` is not a closure that gets the value",
-                "write `cache_if = |user| user.is_active`",
-            );
-            None
-        }
-    }
-}
-
-fn ident(value: &Expr) -> Option<Ident> {
-    match value {
-        Expr::Path(path) => path.path.get_ident().cloned(),
-        _ => None,
-    }
-}
-
-/// A number, whole or not.
-fn number(value: &Expr) -> Option<f64> {
-    match value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Float(number) => number.base10_parse().ok(),
-            Lit::Int(number) => number.base10_parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn boolean(value: &Expr) -> Option<bool> {
-    match value {
-        Expr::Lit(literal) if let Lit::Bool(flag) = &literal.lit => Some(flag.value),
-        _ => None,
-    }
-}
-
-fn flag(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<bool> {
-    let flag = boolean(value);
-    if flag.is_none() {
-        let help = format!("write `{option} = true` or `{option} = false`");
-        diagnostics.error_on(value, format!("`{option}` is neither `true` nor `false`"), help);
-    }
-    flag
-}
-
-/// A duration in words.
-fn duration(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<Duration> {
-    let written = match value {
-        Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => Some(text.value()),
-        _ => None,
-    };
-    let wrong = match written.as_deref().map(duration::parse) {
-        Some(Ok(duration)) => return Some(duration),
-        Some(Err(DurationError::NoUnit)) => format!("`{option}` needs a unit"),
-        Some(Err(DurationError::UnknownUnit(unit))) => format!("`{option}` has the unknown unit `{unit}`"),
-        Some(Err(DurationError::OutOfRange)) => format!("`{option}` is zero or longer than a century"),
-        Some(Err(DurationError::Malformed)) | None => format!("`{option}` is no duration"),
-    };
-    let help = format!("write `{option} = {}` (`ms`, `s`, `m`, `h`, `d`)", example(option));
-    diagnostics.error_on(value, wrong, help);
-    None
-}
-
-/// Beta of XFetch; `false` is 0.
-fn early_refresh(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
-    let number = match boolean(value) {
-        Some(false) => Some(0.0),
-        Some(true) => None,
-        None => number(value),
-    };
-    let beta = number.filter(|beta| (0.0..=1_000.0).contains(beta));
-    if beta.is_none() {
-        diagnostics.error_on(
-            value,
-            "`early_refresh` is a number from 0 to 1000, or `false`",
-            "write `early_refresh = 1.0`; a larger number refreshes earlier, 0 and `false` never",
-        );
-    }
-    beta
-}
-
-fn jitter(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
-    let share = number(value).filter(|share| (0.0..=1.0).contains(share));
-    if share.is_none() {
-        diagnostics.error_on(
-            value,
-            "`jitter` is a share of the TTL, from 0 to 1",
-            "write `jitter = 0.1` for up to a tenth",
-        );
-    }
-    share
-}
-
-fn version(value: &Expr, diagnostics: &mut Diagnostics) -> Option<u32> {
-    let number = match value {
-        Expr::Lit(literal) if let Lit::Int(number) = &literal.lit => number.base10_parse::<u32>().ok(),
-        _ => None,
-    };
-    let version = number.filter(|version| *version > 0);
-    if version.is_none() {
-        diagnostics.error_on(value, "`version` is a whole number from 1", "write `version = 2`");
-    }
-    version
-}
-
-fn companion(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Ident>> {
-    if boolean(value) == Some(false) {
-        return Some(None);
-    }
-    let name = ident(value);
-    if name.is_none() {
-        let help = "write `companion = user_cache`, or `companion = false` for none";
-        diagnostics.error_on(value, "`companion` is not a name", help);
-    }
-    name.map(Some)
-}
-
-fn path(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Path> {
-    match value {
-        Expr::Path(path) => Some(path.path.clone()),
-        other => {
-            diagnostics.error_on(other, "`crate` is not a path", "write `crate = ::my_crate::cache_runtime`");
-            None
-        }
-    }
 }

@@ -107,6 +107,7 @@ impl Template {
                 }
                 character => {
                     let misfit = match option {
+                        _ if is_foreign(&characters, at) => None,
                         "key" => (!fits(character)).then_some(("a key", FITTING)),
                         "tags" | "tag" => (!fits(character)).then_some(("a tag", FITTING)),
                         _ => matches!(character, '?' | '[' | ']' | '\\').then_some(("a target", ONLY_STARS)),
@@ -161,6 +162,28 @@ impl Template {
 const FITTING: &str = "use letters, digits, `:`, `-`, `_`, `.` and `/` between the placeholders";
 const ONLY_STARS: &str = "only `*` has a meaning in patterns";
 
+/// Whether a character belongs to a placeholder as other languages write them: that is a mistake of its own.
+fn is_foreign(characters: &[char], at: usize) -> bool {
+    let behind = &characters[at + 1..];
+    if characters[at] == '%' && !is_escape(behind) {
+        return behind.first().is_some_and(|next| next.is_alphanumeric() || "({".contains(*next));
+    }
+    let is_edge = |character: &char| matches!(character, '{' | '}' | '<' | '>');
+    characters[..at].iter().rev().find(|character| is_edge(character)) == Some(&'{')
+        && behind.iter().find(|character| is_edge(character)) == Some(&'}')
+}
+
+/// Whether `%` in front of this is what escaping an argument makes: `%3A`, `%n`, `%h`, `%s%n`.
+pub(crate) fn is_escape(behind: &[char]) -> bool {
+    match behind {
+        [first, second, ..] if [first, second].iter().all(|digit| matches!(digit, '0'..='9' | 'A'..='F')) => {
+            true
+        }
+        ['n' | 'h', ..] | ['s', '%', 'n' | 's', ..] => true,
+        _ => false,
+    }
+}
+
 /// Globs, escapes, white space and control characters mean something to Redis or to us; `{...}` is a hash tag.
 fn fits(character: char) -> bool {
     !matches!(character, '%' | '*' | '?' | '[' | ']' | '\\')
@@ -176,8 +199,11 @@ fn caret(literal: &LitStr, at: &Range<usize>) -> String {
 impl Placeholder {
     fn parse(inner: &str, at: Range<usize>) -> Option<Self> {
         let mut parts = inner.split('.').map(|part| part.strip_prefix("r#").unwrap_or(part));
-        let root = parts.next().filter(|root| is_ident(root) || *root == "self")?.to_owned();
-        let path = parts.map(Step::parse).collect::<Option<_>>()?;
+        let root = parts.next().filter(|root| is_ident(root) || ["self", "Self"].contains(root))?.to_owned();
+        let path = parts.map(Step::parse).collect::<Option<Vec<_>>>()?;
+        if root == "Self" && !path.is_empty() {
+            return None;
+        }
         Some(Self { root, path, at })
     }
 }

@@ -7,6 +7,7 @@
 
 use std::{
     borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     hash::BuildHasher as _,
     rc::Rc,
@@ -77,11 +78,12 @@ impl fmt::Debug for Key {
 
 /// An argument type that can tell cache entries apart.
 ///
-/// Implemented for integers, `bool`, `char`, strings, `Option`, references, smart pointers, slices and tuples of
-/// those, and with the features `uuid`, `chrono` and `time` for their types. Your own types take
+/// Implemented for integers, `bool`, `char`, strings, `Option`, references, smart pointers, slices, ordered sets and maps,
+/// and tuples of those, and with the features `uuid`, `chrono` and `time` for their types. Your own types take
 /// `#[derive(KeyPart)]`, which writes their fields.
 ///
-/// Not implemented for floats: `0.0 == -0.0` and `NaN != NaN`, so a float has no single text.
+/// Not implemented for floats: `0.0 == -0.0` and `NaN != NaN`, so a float has no single text. Not for `HashMap` and
+/// `HashSet` either, whose order differs between equal ones: take a `BTreeMap` or a `BTreeSet`.
 ///
 /// Written by hand, an implementation must write different texts for values that differ, and only through the
 /// methods of [`KeyWriter`], which escape:
@@ -101,7 +103,9 @@ impl fmt::Debug for Key {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a cache key",
     label = "not a `KeyPart`",
-    note = "help: pass an integer, a string, or a type with `#[derive(cache_runtime::KeyPart)]`; floats have no exact equality: round them to an integer first"
+    note = "help: pass an integer, a string, or a type with `#[derive(cache_runtime::KeyPart)]`; floats have no exact equality: round them to an integer first",
+    note = "the types of `uuid`, `chrono` and `time` need the feature of that name: `cache-runtime = {{ version = \"..\", features = [\"uuid\"] }}`",
+    note = "a type of yours can also write itself: `impl cache_runtime::KeyPart for {Self} {{ fn write_part(&self, key: &mut cache_runtime::KeyWriter) {{ key.text(&self.to_string()) }} }}`"
 )]
 pub trait KeyPart {
     /// Writes the text of `self`.
@@ -348,6 +352,22 @@ impl KeyWriter {
     }
 }
 
+/// Whether escaping can make this text of an argument: with what a target spells, it may meet entries.
+pub(crate) fn is_part(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte);
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = match (byte, behind) {
+            (b'%', [first, second, behind @ ..]) if is_hex(first) && is_hex(second) => behind,
+            (b'%', [b'n' | b'h', behind @ ..]) => behind,
+            (b'%', [b's', behind @ ..]) if behind.first() == Some(&b'%') => behind,
+            _ if byte < 128 && ESCAPED[byte as usize] => return false,
+            _ => behind,
+        };
+    }
+    !text.contains(|character: char| character.is_whitespace() || character.is_control())
+}
+
 fn hash_of(text: &str) -> u64 {
     static HASHER: LazyLock<foldhash::fast::RandomState> =
         LazyLock::new(foldhash::fast::RandomState::default);
@@ -443,6 +463,27 @@ impl<P: KeyPart> KeyPart for Vec<P> {
 impl<P: KeyPart, const N: usize> KeyPart for [P; N] {
     fn write_part(&self, key: &mut KeyWriter) {
         self.as_slice().write_part(key);
+    }
+}
+
+/// As a slice of its elements, which are in order.
+impl<P: KeyPart> KeyPart for BTreeSet<P> {
+    fn write_part(&self, key: &mut KeyWriter) {
+        key.element(&self.len());
+        for element in self {
+            key.element(element);
+        }
+    }
+}
+
+/// The number of entries, then each key and each value.
+impl<K: KeyPart, V: KeyPart> KeyPart for BTreeMap<K, V> {
+    fn write_part(&self, key: &mut KeyWriter) {
+        key.element(&self.len());
+        for (name, value) in self {
+            key.element(name);
+            key.element(value);
+        }
     }
 }
 

@@ -24,7 +24,7 @@ async fn get_user(id: u64, runs: &Runs) -> Result<User, DbError> {
     Ok(User::new(id, "Ada"))
 }
 
-#[cached(ttl = "5m", key = "user:<org.0>:by-name:<name>")]
+#[cached(ttl = "5m", key = "user:<org.0>:by-name:<name>", skip = [org])]
 async fn by_name(name: String, org: (u32, u32)) -> Option<User> {
     Some(User::new(org.1.into(), &name))
 }

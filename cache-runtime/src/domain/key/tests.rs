@@ -49,6 +49,18 @@ fn parts_are_written_as_people_expect() {
     check(&(1, "a"), "1,a,");
     check(&vec![1, 2], "2,1,2,");
     check(&[1, 2, 3], "3,1,2,3,");
+    check(&BTreeSet::from(["b", "a"]), "2,a,b,");
+    check(&BTreeMap::from([("b", 1), ("a", 2)]), "2,a,2,b,1,");
+}
+
+#[test]
+fn a_text_is_a_part_if_escaping_can_make_it() {
+    for text in ["42", "Ada", "naïve", "a%3Ab", "%n", "%s%n", "1,a,", &format!("%h{}", "0".repeat(64))] {
+        assert!(is_part(text), "{text}");
+    }
+    for text in ["{id}", "a:b", "a b", "50%", "%s", "%d", "*", "[x]", "\u{a0}"] {
+        assert!(!is_part(text), "{text}");
+    }
 }
 
 #[test]

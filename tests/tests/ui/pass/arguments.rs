@@ -91,18 +91,18 @@ async fn by_ref(ref name: String, mut count: u64) -> (u64, u64) {
     (count, tick())
 }
 
-#[cached(ttl = "5m", key = "field:<page.number>:<page.size>:<page.order>")]
+#[cached(ttl = "5m", key = "field:<page.number>:<page.size>:<page.order>", skip = [page])]
 async fn fields(page: Page) -> u64 {
     tick() + u64::from(page.number)
 }
 
-#[cached(ttl = "5m", key = "index:<pair.0>:<pair.1.0>")]
+#[cached(ttl = "5m", key = "index:<pair.0>:<pair.1.0>", skip = [pair])]
 async fn indices(pair: (u64, (u64, f64))) -> u64 {
     let _ = pair;
     tick()
 }
 
-#[cached(ttl = "5m", key = "method:<name.len()>:<name.trim()>")]
+#[cached(ttl = "5m", key = "method:<name.len()>:<name.trim()>", skip = [name])]
 async fn methods(name: String) -> u64 {
     drop(name);
     tick()

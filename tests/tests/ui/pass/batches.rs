@@ -64,7 +64,7 @@ async fn listed(mut names: Vec<String>) -> Vec<Option<u64>> {
     names.iter().map(|name| (!name.is_empty()).then(|| tick() * 10 + name.len() as u64)).collect()
 }
 
-#[cached(batch, ttl = "5m", key = "b:parts:<id.org>:<id.slug()>", each = "id in ids", tags = ["b:org:<id.org>", "b:all"], local = "5s")]
+#[cached(batch, ttl = "5m", key = "b:parts:<id.org>:<id.slug()>", each = "id in ids", skip = [id], tags = ["b:org:<id.org>", "b:all"], local = "5s")]
 async fn parts(ids: &[UserId]) -> HashMap<UserId, u64> {
     ticks(ids)
 }
@@ -74,7 +74,7 @@ async fn parts(ids: &[UserId]) -> HashMap<UserId, u64> {
     each = "id in ids",
     key = "b:others:<org>:<first>:<name>:<id>",
     tags = ["b:others:<first>:<second>"],
-    skip = [pool],
+    skip = [pool, second],
     ttl = |value| Duration::from_secs(*value),
     cache_if = |value| *value > 0,
     bypass_if = ids.is_empty() || name == "bypass",
@@ -104,7 +104,7 @@ fn life(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-#[cached(batch, ttl = "5m", key = "b:generic:<T>:<id>", each = "id in ids")]
+#[cached(batch, ttl = "5m", key = "b:generic:<T>:<id>", each = "id in ids", skip = [K])]
 async fn generic<T, K>(ids: &[K]) -> HashMap<K, (u64, Option<T>)>
 where
     T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
@@ -118,7 +118,7 @@ async fn borrowed<'a>(names: &[&'a str]) -> HashMap<&'a str, u64> {
     ticks(names)
 }
 
-#[cached(batch, ttl = "5m", key = "b:inline:<a>:<id>", each = "id in ids", skip = [c], companion = false)]
+#[cached(batch, ttl = "5m", key = "b:inline:<a>:<id>", each = "id in ids", skip = [b, c], companion = false)]
 async fn inline(
     mut ids: Vec<u64>,
     (a, mut b): (u64, u64),

@@ -28,12 +28,12 @@ impl Entity for String {
     }
 }
 
-#[cached(ttl = "5m", key = "argument:<id>")]
+#[cached(ttl = "5m", key = "argument:<id>", skip = [I])]
 async fn argument<I: KeyPart + Into<u64> + Send>(id: I) -> u64 {
     tick() + id.into()
 }
 
-#[cached(ttl = "5m", key = "where:<id>:<name>")]
+#[cached(ttl = "5m", key = "where:<id>:<name>", skip = [I, N])]
 async fn where_clause<I, N>(id: I, name: N) -> (u64, usize)
 where
     I: KeyPart + Into<u64> + Send + Sync,
@@ -69,12 +69,12 @@ async fn array<const N: usize>(id: u64) -> Vec<u64> {
     vec![tick() + id; N]
 }
 
-#[cached(ttl = "5m", key = "flag:<FLAG>:<ids>")]
+#[cached(ttl = "5m", key = "flag:<FLAG>:<N>:<ids>")]
 async fn flag<const FLAG: bool, const N: usize>(ids: [u64; N]) -> (bool, usize, u64) {
     (FLAG, ids.len(), tick())
 }
 
-#[cached(ttl = "5m", key = "lifetime:<name>:<T>:<id>:<values>")]
+#[cached(ttl = "5m", key = "lifetime:<name>:<T>:<id>:<values>:<I>", skip = [N])]
 async fn everything<'a, T, I, const N: usize>(name: &'a str, id: I, values: &'a [u64; N]) -> (T, String)
 where
     T: Entity,

@@ -21,7 +21,7 @@ async fn brackets(id: u64) -> u64 {
     tick() + id
 }
 
-#[cached(ttl = "5m", key = "raw:<type>:<point.fn>:<r#type>", skip = [r#struct])]
+#[cached(ttl = "5m", key = "raw:<type>:<point.fn>:<r#type>", skip = [point, r#struct])]
 async fn raw_name(r#type: u64, point: Raw, r#struct: u64) -> u64 {
     tick() + r#type + point.r#fn + r#struct
 }

@@ -113,7 +113,7 @@ struct Repository<T> {
 }
 
 impl<T: KeyPart + Clone + Send + Sync> Repository<T> {
-    #[cached(ttl = "5m", key = "count:<first>", skip = [rest])]
+    #[cached(ttl = "5m", key = "count:<T>:<first>", skip = [rest])]
     pub async fn count(&self, first: T, rest: &[T]) -> (usize, u64)
     where
         T: 'static,
@@ -122,7 +122,7 @@ impl<T: KeyPart + Clone + Send + Sync> Repository<T> {
         (self.items.len() + rest.len(), tick())
     }
 
-    #[cached(ttl = "5m", key = "private-count:<first>")]
+    #[cached(ttl = "5m", key = "private-count:<Self>:<first>")]
     async fn private_count(&self, first: &T) -> (usize, u64) {
         let _ = first.clone();
         (self.items.len(), tick())

@@ -42,7 +42,7 @@ async fn skipped(id: u64, org: String) -> Option<u64> {
     Some(tick() + id)
 }
 
-#[cached(ttl = "5m", key = "t:parts:<org.id>:<pair.1>", tags = ["t:slug:<org.slug()>", "t:pair:<pair.0>"], local = "5m")]
+#[cached(ttl = "5m", key = "t:parts:<org.id>:<pair.1>", tags = ["t:slug:<org.slug()>", "t:pair:<pair.0>"], local = "5m", skip = [org, pair])]
 async fn parts(org: Org, mut pair: (u64, u64)) -> u64 {
     pair.0 += 1;
     drop(org);
@@ -55,7 +55,7 @@ async fn pattern((a, mut b): (u64, u64)) -> u64 {
     tick() + a + b
 }
 
-#[cached(ttl = "5m", key = "t:generic:<id>:<N>", tags = ["t:type:<T>", "t:generic:<id>"])]
+#[cached(ttl = "5m", key = "t:generic:<id>:<N>", tags = ["t:type:<T>", "t:generic:<id>"], skip = [T, I])]
 async fn generic<T: Send + 'static, I: KeyPart + Clone + Send + Sync + 'static, const N: usize>(
     id: I,
 ) -> usize {

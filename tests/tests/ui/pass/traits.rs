@@ -61,7 +61,7 @@ impl Future1 for Store {
         async move { tick() + id }
     }
 
-    #[cached(ttl = "5m", key = "future-apart:<a>:<count>", tags = ["future:<b>"])]
+    #[cached(ttl = "5m", key = "future-apart:<a>:<count>", tags = ["future:<b>"], skip = [b])]
     fn apart(&self, (a, b): (u64, u64), mut count: u64) -> impl Future<Output = u64> + Send {
         count += a;
         async move { tick() + b + count }
@@ -121,7 +121,7 @@ impl Boxed for Store {
         Ok(tick() + id)
     }
 
-    #[cached(ttl = "5m", key = "boxed-generic:<id>")]
+    #[cached(ttl = "5m", key = "boxed-generic:<id>", skip = [T])]
     async fn generic<T: Into<u64> + cache_runtime::KeyPart + Send + Sync + 'static>(&self, id: T) -> u64 {
         tick() + id.into()
     }

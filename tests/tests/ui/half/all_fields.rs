@@ -1,0 +1,13 @@
+use cache_runtime::cached;
+
+pub struct Query {
+    pub user: u64,
+    pub page: u32,
+}
+
+#[cached(ttl = "5m", key = "posts:<query.user>:<query.page>")]
+async fn posts(query: &Query) -> u64 {
+    query.user + u64::from(query.page)
+}
+
+fn main() {}

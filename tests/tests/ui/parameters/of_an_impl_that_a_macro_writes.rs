@@ -1,0 +1,22 @@
+use cache_runtime::cached;
+
+trait Entity: Send + Sync + 'static {
+    const ROWS: u64;
+}
+
+struct Repository<E>(std::marker::PhantomData<E>);
+
+macro_rules! rows {
+    ($name:ident) => {
+        impl<E: Entity> Repository<E> {
+            #[cached(ttl = "5m", key = "rows:<tenant>")]
+            pub async fn $name(&self, tenant: u64) -> u64 {
+                E::ROWS + tenant
+            }
+        }
+    };
+}
+
+rows!(rows);
+
+fn main() {}

@@ -1,0 +1,11 @@
+use cache_runtime::cached;
+
+#[derive(Clone)]
+pub struct Json<T>(pub T);
+
+#[cached(ttl = "5m", key = "user:<id>")]
+async fn show(id: u64) -> Json<u64> {
+    Json(id)
+}
+
+fn main() {}

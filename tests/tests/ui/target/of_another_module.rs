@@ -1,0 +1,17 @@
+use cache_runtime::cached;
+
+mod users {
+    use cache_runtime::cached;
+
+    #[cached(ttl = "5m", key = "user:<id>")]
+    pub async fn get_user(id: u64) -> u64 {
+        id
+    }
+}
+
+#[cached(invalidates = [get_user(id)])]
+async fn remove_user(id: u64) {
+    let _ = id;
+}
+
+fn main() {}

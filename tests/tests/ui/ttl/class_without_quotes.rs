@@ -1,0 +1,8 @@
+use cache_runtime::cached;
+
+#[cached(ttl = STANDARD, key = "user:<id>")]
+async fn find(id: u64) -> u64 {
+    id
+}
+
+fn main() {}
