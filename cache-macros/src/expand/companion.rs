@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{
     Attribute, Expr, FnArg, GenericParam, Generics, Ident, Meta, Pat, PatType, Signature, Token, Type,
-    TypeParamBound, WherePredicate, punctuated::Punctuated,
+    TypeParamBound, Visibility, WherePredicate, punctuated::Punctuated,
 };
 
 use super::{
@@ -101,6 +101,14 @@ pub(super) fn items(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
     }
 }
 
+/// Where the companion's type is private, its functions need not be: one message about the type is enough.
+fn visibility(plan: &Plan) -> TokenStream {
+    match (&plan.companion, &plan.function.visibility) {
+        (Companion::Type(_), Visibility::Inherited) => quote!(pub(crate)),
+        (_, visibility) => visibility.to_token_stream(),
+    }
+}
+
 /// `#[cfg]`s of the function, for every item beside it.
 pub(super) fn cfgs(plan: &Plan) -> Vec<TokenStream> {
     let attributes = plan.function.attributes.iter();
@@ -118,7 +126,7 @@ fn uncached(plan: &Plan, name: &Ident) -> TokenStream {
             .any(|lint| attribute.path().is_ident(lint))
     });
     let lints = lints.map(allowed);
-    let visibility = &plan.function.visibility;
+    let visibility = visibility(plan);
     let signature = Signature { ident: name.clone(), ..plan.function.signature.clone() };
     let body = with_uses(plan);
     quote! {
@@ -314,7 +322,7 @@ fn entry(
     };
     let bindings = bindings(plan, indices.iter().copied());
     let cfgs = cfgs(plan);
-    let visibility = &plan.function.visibility;
+    let visibility = visibility(plan);
     let cache = owned(plan, wrapper::cache(plan, paths), plan.cache.iter());
     Some(quote! {
         #(#cfgs)*

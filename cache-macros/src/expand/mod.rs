@@ -5,6 +5,8 @@ mod companion;
 mod key;
 mod paths;
 mod recover;
+#[cfg(test)]
+mod tests;
 mod wrapper;
 
 use proc_macro2::TokenStream;
@@ -13,7 +15,7 @@ use quote::quote;
 use self::paths::Paths;
 use crate::{
     diag::Diagnostics,
-    model::{Plan, foreign},
+    model::{Plan, foreign, recursion},
     parse::{function::Function, options::Options},
 };
 
@@ -27,7 +29,8 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
             let error = error.to_compile_error();
             return quote!(#error #item);
         }
-        Ok(function) => {
+        Ok(mut function) => {
+            recursion::reject(&mut function, &mut diagnostics);
             foreign::reject(&mut options, &function, &mut diagnostics);
             let runtime = options.runtime.clone();
             let companion = options.companion.clone();

@@ -297,7 +297,14 @@ fn detached(plan: &Plan, private: &TokenStream) -> TokenStream {
     };
     let how = local("__how");
     let how = match plan.detach {
-        Detach::Yes => quote!(#private::Detached),
+        Detach::Yes => {
+            let output = &plan.output;
+            quote!({
+                #[allow(unused_imports)]
+                use #private::{SendsAttached as _, SendsDetached as _};
+                (&&#private::Sends::<#output>::NEW).launch()
+            })
+        }
         Detach::Probe | Detach::No => {
             let kinds = references.iter().map(|(_, kind, _)| kind);
             // Never called. The compiler knows only of another function's future whether it is `Send`, not of one that
