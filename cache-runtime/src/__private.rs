@@ -330,6 +330,40 @@ impl<K, F> LaunchAttached for Launch<K, F> {
     }
 }
 
+/// Where `detach` is asked for: `(&&Sends::<R>::NEW).launch()` is [`Detached`] where a result can go to another task. Where
+/// it cannot, [`Detachable`] says so, and nothing else does.
+#[derive(Debug)]
+pub struct Sends<R>(PhantomData<fn() -> R>);
+
+impl<R> Sends<R> {
+    /// A probe for `R`.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// What may go to another task.
+pub trait SendsDetached {
+    /// How.
+    fn launch(&self) -> Detached;
+}
+
+impl<R: Send> SendsDetached for &Sends<R> {
+    fn launch(&self) -> Detached {
+        Detached
+    }
+}
+
+/// What may not.
+pub trait SendsAttached {
+    /// How.
+    fn launch(&self) -> Attached;
+}
+
+impl<R> SendsAttached for Sends<R> {
+    fn launch(&self) -> Attached {
+        Attached
+    }
+}
+
 /// Begins a write, with or without a key of its own. With `bypass` it stores nothing, and invalidates all the same.
 pub async fn write(
     cache: &Cache,

@@ -1,13 +1,25 @@
 //! Plan to tokens: cannot fail.
+//!
+//! Imports go down this list: `paths`, `arguments`, `generics`, `item` → `key`, `rules`, `body` → `targets`, `site` → `read`,
+//! `write`, `batch` → `wrapper`, `companion`, `recover`.
 
+mod arguments;
 mod batch;
+mod body;
 mod companion;
+mod generics;
+mod item;
 mod key;
 mod paths;
+mod read;
 mod recover;
+mod rules;
+mod site;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod wrapper;
+mod write;
 
 use proc_macro2::TokenStream;
 use quote::quote;
