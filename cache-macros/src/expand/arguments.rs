@@ -43,7 +43,7 @@ pub(super) fn bindings<'a>(
     indices.into_iter().filter_map(|index| {
         let Argument { ident, pattern, .. } = &plan.arguments[index];
         let pattern = pattern.as_ref()?;
-        Some(quote!(#[allow(unused_variables)] let #pattern = &#ident;))
+        Some(quote!(#[allow(unused_variables, clippy::pattern_type_mismatch)] let #pattern = &#ident;))
     })
 }
 

@@ -137,7 +137,7 @@ fn entry(
     Some(quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
         #visibility fn #name #generics (#receiver #(#parameters),*) -> #private::Entry<#output> #where_clause {
             #(#bindings)*
             let #cache_name = #cache;
@@ -188,7 +188,7 @@ fn writer_of(
         #(#cfgs)*
         #[doc(hidden)]
         #[inline]
-        #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
         fn #name #generics (#receiver #first, #(#parameters),*) -> #output #where_clause {
             #(#bindings)*
             #value

@@ -94,7 +94,10 @@ fn bypass(plan: &Plan) -> TokenStream {
     let bypass = match &plan.bypass_if {
         Some(bypass_if) => {
             let bypass_name = local_at("__bypass", bypass_if.span());
-            quote_spanned!(bypass_if.span()=> let #bypass_name: ::core::primitive::bool = #bypass_if;)
+            quote_spanned! {bypass_if.span()=>
+                #[allow(clippy::redundant_type_annotations)]
+                let #bypass_name: ::core::primitive::bool = #bypass_if;
+            }
         }
         None => quote!(let #bypass_name = false;),
     };

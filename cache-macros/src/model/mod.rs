@@ -104,7 +104,9 @@ impl Plan {
             if let Some(batch) = &batch {
                 coverage::check_element(key, batch, &skipped, diagnostics);
             }
-            parameters::check(key, &skipped, &function, diagnostics);
+            if checked.is_some() {
+                parameters::check(key, &skipped, &function, diagnostics);
+            }
         }
         let probes_self = parameters::must_probe(key.as_ref(), &skipped, &function);
         let policy = PolicyPlan::new(&options, diagnostics);

@@ -10,7 +10,7 @@ pub async fn get_user(id: u64) -> Result<User, DbError> {
         (&&&&&::cache_runtime::__private_0_1_0::Probe::<Result<User, DbError>>::new()).shape()
     };
     let __cache_shape = __shape;
-    ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
+    ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
         __cache_shape,
     ));
     let mut __key = ::cache_runtime::__private_0_1_0::key(&__cache);
@@ -67,7 +67,16 @@ impl get_user {
         ({ load(id).await })
     }
     #[doc(hidden)]
-    #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     pub fn entry(id: &u64) -> ::cache_runtime::__private_0_1_0::Entry<Result<User, DbError>> {
         let __cache = ::cache_runtime::__private_0_1_0::current();
         ::cache_runtime::__private_0_1_0::entry(
@@ -89,7 +98,15 @@ impl get_user {
     }
     #[doc(hidden)]
     #[inline]
-    #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        unused_variables,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     fn __key(mut __key: &mut ::cache_runtime::__private_0_1_0::KeyWriter, id: &u64) -> () {
         ::cache_runtime::__private_0_1_0::literal(&mut __key, "user:");
         ::cache_runtime::__private_0_1_0::open(&mut __key, 0u8);

@@ -13,7 +13,7 @@ impl Users {
             (&&&&&::cache_runtime::__private_0_1_0::Probe::<Arc<User>>::new()).shape()
         };
         let __cache_shape = __shape;
-        ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
+        ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
             __cache_shape,
         ));
         let mut __key = ::cache_runtime::__private_0_1_0::key(&__cache);
@@ -55,7 +55,16 @@ impl Users {
         ({ self.load(user).await })
     }
     #[doc(hidden)]
-    #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     pub fn find_entry(&self, user: &User) -> ::cache_runtime::__private_0_1_0::Entry<Arc<User>> {
         let __cache = ::cache_runtime::__private_0_1_0::current();
         ::cache_runtime::__private_0_1_0::entry(
@@ -75,7 +84,15 @@ impl Users {
     }
     #[doc(hidden)]
     #[inline]
-    #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        unused_variables,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     fn __find_key(&self, mut __key: &mut ::cache_runtime::__private_0_1_0::KeyWriter, user: &User) -> () {
         ::cache_runtime::__private_0_1_0::literal(&mut __key, "find:");
         ::cache_runtime::__private_0_1_0::open(&mut __key, 0u8);

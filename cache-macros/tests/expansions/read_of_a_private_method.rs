@@ -21,14 +21,14 @@ impl Users {
             (&&&&&::cache_runtime::__private_0_1_0::Probe::<u64>::new()).shape()
         };
         let __cache_shape = __shape;
-        ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
+        ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
             __cache_shape,
         ));
         let mut __key = ::cache_runtime::__private_0_1_0::key(&__cache);
         ::cache_runtime::__private_0_1_0::namespace(&mut __key, &__cache);
         #[allow(unused_qualifications)]
         let __bypass = {
-            #[allow(unused_variables)]
+            #[allow(unused_variables, clippy::pattern_type_mismatch)]
             let (a, b) = &__cache_arg0;
             let __bypass = false;
             ::cache_runtime::__private_0_1_0::literal(&mut __key, "find:");

@@ -18,15 +18,16 @@ async fn find<'a, T: Clone, const N: usize>(
     };
     <Option<Vec<T>> as ::cache_runtime::__private_0_1_0::MayBeAbsent>::fits();
     let __cache_shape = __shape;
-    ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
+    ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
         __cache_shape,
     ));
     let mut __key = ::cache_runtime::__private_0_1_0::key(&__cache);
     ::cache_runtime::__private_0_1_0::namespace(&mut __key, &__cache);
     #[allow(unused_qualifications)]
     let __bypass = {
-        #[allow(unused_variables)]
+        #[allow(unused_variables, clippy::pattern_type_mismatch)]
         let (org, id) = &__cache_arg0;
+        #[allow(clippy::redundant_type_annotations)]
         let __bypass: ::core::primitive::bool = org == 0;
         <find>::__key::<T, N>(&mut __key, &__cache_arg0, &name, &pool);
         __bypass
@@ -81,13 +82,22 @@ impl find {
     }
     #[cfg(unix)]
     #[doc(hidden)]
-    #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     pub(crate) fn entry<T: Clone, const N: usize>(
         __cache_arg0: &(u64, T),
         name: &str,
         pool: &Pool,
     ) -> ::cache_runtime::__private_0_1_0::Entry<Option<Vec<T>>> {
-        #[allow(unused_variables)]
+        #[allow(unused_variables, clippy::pattern_type_mismatch)]
         let (org, id) = &__cache_arg0;
         let __cache = ::cache_runtime::__private_0_1_0::cache(&(pool.cache));
         ::cache_runtime::__private_0_1_0::entry(
@@ -123,14 +133,22 @@ impl find {
     #[cfg(unix)]
     #[doc(hidden)]
     #[inline]
-    #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        unused_variables,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     fn __key<T: Clone, const N: usize>(
         mut __key: &mut ::cache_runtime::__private_0_1_0::KeyWriter,
         __cache_arg0: &(u64, T),
         name: &str,
         pool: &Pool,
     ) -> () {
-        #[allow(unused_variables)]
+        #[allow(unused_variables, clippy::pattern_type_mismatch)]
         let (org, id) = &__cache_arg0;
         ::cache_runtime::__private_0_1_0::literal(&mut __key, "v2:find:");
         ::cache_runtime::__private_0_1_0::open(&mut __key, 0u8);
@@ -156,14 +174,22 @@ impl find {
     #[cfg(unix)]
     #[doc(hidden)]
     #[inline]
-    #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        unused_variables,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     fn __tags<T: Clone, const N: usize>(
         __cache: &::cache_runtime::__private_0_1_0::Cache,
         __cache_arg0: &(u64, T),
         name: &str,
         pool: &Pool,
     ) -> ::std::vec::Vec<::cache_runtime::__private_0_1_0::KeyWriter> {
-        #[allow(unused_variables)]
+        #[allow(unused_variables, clippy::pattern_type_mismatch)]
         let (org, id) = &__cache_arg0;
         <[_]>::into_vec(::std::boxed::Box::new([{
             let mut __tag = ::cache_runtime::__private_0_1_0::tag_key(__cache);

@@ -10,7 +10,7 @@ async fn update_user(id: u64, change: Change) -> Result<User, DbError> {
         (&&&&&::cache_runtime::__private_0_1_0::Probe::<Result<User, DbError>>::new()).shape()
     };
     let __cache_shape = __shape;
-    ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
+    ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
         __cache_shape,
     ));
     #[allow(unused_qualifications)]
@@ -82,7 +82,16 @@ impl update_user {
         ({ store(id, change).await })
     }
     #[doc(hidden)]
-    #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     pub(crate) fn entry(id: &u64) -> ::cache_runtime::__private_0_1_0::Entry<Result<User, DbError>> {
         let __cache = ::cache_runtime::__private_0_1_0::current();
         ::cache_runtime::__private_0_1_0::entry(
@@ -104,7 +113,15 @@ impl update_user {
     }
     #[doc(hidden)]
     #[inline]
-    #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        unused_variables,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     fn __key(mut __key: &mut ::cache_runtime::__private_0_1_0::KeyWriter, id: &u64) -> () {
         ::cache_runtime::__private_0_1_0::literal(&mut __key, "user:");
         ::cache_runtime::__private_0_1_0::open(&mut __key, 0u8);

@@ -57,7 +57,16 @@ impl store_user {
         ({ insert(user).await })
     }
     #[doc(hidden)]
-    #[allow(dead_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     pub(crate) fn entry(user: &User) -> ::cache_runtime::__private_0_1_0::Entry<Result<(), DbError>> {
         let __cache = ::cache_runtime::__private_0_1_0::current();
         ::cache_runtime::__private_0_1_0::entry(
@@ -77,7 +86,15 @@ impl store_user {
     }
     #[doc(hidden)]
     #[inline]
-    #[allow(dead_code, unused_variables, unused_qualifications, clippy::all, clippy::pedantic)]
+    #[allow(
+        dead_code,
+        unused_variables,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        clippy::restriction
+    )]
     fn __key(mut __key: &mut ::cache_runtime::__private_0_1_0::KeyWriter, user: &User) -> () {
         ::cache_runtime::__private_0_1_0::literal(&mut __key, "user:");
         ::cache_runtime::__private_0_1_0::open(&mut __key, 0u8);
