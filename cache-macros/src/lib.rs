@@ -90,7 +90,7 @@ use proc_macro::TokenStream;
 /// each other in a circle each says `detach = false`, and one boxes its call.
 ///
 /// # Cancel safety
-/// A caller that goes away leaves nobody waiting: its load goes on, or gives its lease back and another caller runs the
+/// A caller that goes away leaves no other waiting: its load goes on, or gives its lease back and another caller runs the
 /// body. A write that is dropped still invalidates, and keeps its keys fenced for a second, for it may land later.
 ///
 /// # Consistency
