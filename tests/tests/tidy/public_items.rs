@@ -36,10 +36,9 @@ fn public_items() -> BTreeSet<String> {
     let metrics =
         quoted("cache-runtime/src/metrics/names.rs", "cache_").filter(|name| name != "cache_runtime");
     listing.extend(metrics.map(|metric| format!("metric {metric}")));
-    for path in ["cache-runtime/src/builder.rs", "cache-runtime/src/redis/config.rs"] {
-        listing.extend(
-            quoted(path, "CACHE_").chain(quoted(path, "REDIS_")).map(|name| format!("variable {name}")),
-        );
+    for path in sources("cache-runtime/src").iter().filter(|path| !path.contains("/tests")) {
+        let variables = quoted(path, "CACHE_").chain(quoted(path, "REDIS_"));
+        listing.extend(variables.filter(|name| !name.ends_with('_')).map(|name| format!("variable {name}")));
     }
     listing
 }
