@@ -11,6 +11,7 @@ pub use crate::{
     engine::{
         Attached, Batch, BatchResult, BatchShape, CacheValue, Call, Detached, Fallible, FallibleOptional,
         LocalTtl, Opened, Optional, Plain, Rules, Shape, Site, SiteConfig, UnfitShape, View, Write,
+        WriteHome,
     },
     entry::EntryRules,
     registry::Registration,

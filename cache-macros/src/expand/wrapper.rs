@@ -229,6 +229,27 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 }
             };
             let late = late_targets(plan, paths);
+            let unchanged = plan.policy.unchanged_if.as_ref().map(|unchanged_if| {
+                let verdict = quote_spanned! {unchanged_if.span()=>
+                    #private::unchanged(#shape_name, &#output_name, #unchanged_if)
+                };
+                quote!(#private::note_unchanged(&mut #write_name, #verdict);)
+            });
+            let [body_name, launch_name] = ["__body", "__launch"].map(local);
+            let (prepared, body) = match plan.detach {
+                Detach::No => (None, body),
+                Detach::Probe | Detach::Yes => (Some(detached(plan, &private)), quote!(#body_name())),
+            };
+            let write = quote! {
+                let #output_name: #output = #write_name.run(#body).await;
+                #unchanged
+                #late
+                #finish
+            };
+            let write = match &prepared {
+                None => write,
+                Some(_) => quote!(#launch_name.write(#write_name.home(), async move { #write }).await),
+            };
             quote! {
                 #start
                 #[allow(unused_qualifications)]
@@ -241,12 +262,17 @@ fn call(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
                 let mut #write_name =
                     #private::write(&#cache_name, #site_name, #key_name, #tags_name, #targets_name, #bypass_name).await;
                 #argument
-                let #output_name: #output = #write_name.run(#body).await;
-                #late
-                #finish
+                #prepared
+                #write
             }
         }
     }
+}
+
+/// Whether an argument is borrowed from the caller: what is `'static` is taken as it is.
+fn is_borrow(ty: &Type) -> bool {
+    matches!(ty, Type::Reference(reference)
+        if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static"))
 }
 
 /// A body that may outlive the caller: a closure that takes the arguments, and makes those owned that are references.
@@ -256,7 +282,7 @@ fn detached(plan: &Plan, private: &TokenStream) -> TokenStream {
         .arguments
         .iter()
         .enumerate()
-        .filter(|(_, argument)| matches!(argument.ty, Type::Reference(_)))
+        .filter(|(_, argument)| is_borrow(&argument.ty))
         .map(|(index, argument)| {
             (&argument.ident, local(&format!("__kind{index}")), local(&format!("__held{index}")))
         })

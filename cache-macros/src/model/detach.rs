@@ -1,4 +1,4 @@
-//! Whether a load may outlive its caller: by spelling here, by types in the expansion.
+//! Whether a load, or a write, may outlive its caller: by spelling here, by types in the expansion.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -9,16 +9,17 @@ use super::{
     function::{Argument, Companion, mentions},
     mode::{Mode, find},
     policy::TtlPlan,
+    targets::TargetPlan,
 };
 use crate::{
     diag::Diagnostics,
     parse::{function::Function, options::Options},
 };
 
-/// What becomes of a load whose caller goes away.
+/// What becomes of a load, or of a write, whose caller goes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detach {
-    /// It ends with him.
+    /// It ends with it.
     No,
     /// It goes on where its future is `Send` and its arguments can be made owned: the compiler finds out.
     Probe,
@@ -40,15 +41,17 @@ impl Detach {
         arguments: &[Argument],
         mode: Option<&Mode>,
         ttl: Option<&TtlPlan>,
+        targets: &[TargetPlan],
         companion: &Companion,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         // The body of a batch belongs to its caller.
-        if !matches!(mode, Some(Mode::Read)) || is_batch(options) {
+        if mode.is_none() || is_batch(options) {
             return Self::No;
         }
         let detach = options.detach.as_ref();
-        // What asks for it.
+        // What asks for it. On a write, how long its value may be stale is of no interest here.
+        let reads = matches!(mode, Some(Mode::Read));
         let asked = [
             ("detach", detach.filter(|detach| detach.value).map(|detach| detach.span)),
             ("stale_while_revalidate", options.stale_while_revalidate.as_ref().map(|option| option.span)),
@@ -57,8 +60,10 @@ impl Detach {
                 options.early_refresh.as_ref().filter(|beta| beta.value > 0.0).map(|option| option.span),
             ),
         ];
+        let asked = asked.into_iter().filter(|(name, _)| reads || *name == "detach");
         let asked = asked.into_iter().find_map(|(name, span)| Some((name, span?)));
         let obstacle = obstacle(function, options, arguments, ttl, companion);
+        let obstacle = obstacle.or_else(|| late_target(targets, arguments));
         match (detach.is_some_and(|detach| !detach.value), asked, obstacle) {
             (true, Some((name, span)), _) => {
                 diagnostics.error(
@@ -158,6 +163,7 @@ fn obstacle(
     }
     let closures = [
         options.cache_if.as_ref().map(|option| &option.value).map(|expr| expr.to_token_stream()),
+        options.unchanged_if.as_ref().map(|option| &option.value).map(|expr| expr.to_token_stream()),
         match ttl {
             Some(TtlPlan::FromValue(closure)) => Some(closure.to_token_stream()),
             _ => None,
@@ -175,6 +181,27 @@ fn obstacle(
         }
     }
     None
+}
+
+/// A target that is made after the body, from what the body has taken over.
+fn late_target(targets: &[TargetPlan], arguments: &[Argument]) -> Option<Obstacle> {
+    let names = || arguments.iter().flat_map(|argument| &argument.names);
+    targets.iter().find_map(|target| {
+        let at = match target {
+            TargetPlan::TextOfResult(target) if !target.text.arguments().is_empty() => {
+                target.text.template.to_token_stream()
+            }
+            TargetPlan::Made(closure, _) if names().any(|name| mentions(closure.to_token_stream(), name)) => {
+                closure.to_token_stream()
+            }
+            _ => return None,
+        };
+        Some(Obstacle {
+            at,
+            why: "this target needs the result and an argument".to_owned(),
+            help: "take all that the target needs from the result".to_owned(),
+        })
+    })
 }
 
 /// Whether a type parameter is said to be `'static`.
@@ -226,9 +253,9 @@ pub(crate) fn check_kind(options: &Options, mode: Option<&Mode>, diagnostics: &m
         (true, "early_refresh", options.early_refresh.as_ref().map(|option| option.span)),
         (true, "load_timeout", options.load_timeout.as_ref().map(|option| option.span)),
         (true, "local", options.local.as_ref().map(|option| option.span)),
-        (true, "detach", options.detach.as_ref().map(|option| option.span)),
         (false, "settle", options.settle.as_ref().map(|option| option.span)),
         (false, "strict", options.strict.as_ref().map(|option| option.span)),
+        (false, "unchanged_if", options.unchanged_if.as_ref().map(|option| option.span)),
     ];
     for (for_reads, name, span) in spans {
         if let (Some(span), true) = (span, for_reads != reads) {

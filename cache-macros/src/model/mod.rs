@@ -122,6 +122,7 @@ impl Plan {
             &arguments,
             mode.as_ref(),
             policy.ttl.as_ref(),
+            &targets,
             &companion,
             diagnostics,
         );
@@ -167,7 +168,7 @@ impl Plan {
         self.key.iter().chain(&self.tags).any(in_key)
             || self.targets.iter().any(|target| target.key().is_some_and(in_key))
             || self.targets.iter().filter_map(TargetPlan::expression).any(in_text)
-            || [&self.cache, &self.bypass_if, &policy.cache_if]
+            || [&self.cache, &self.bypass_if, &policy.cache_if, &policy.unchanged_if]
                 .into_iter()
                 .flatten()
                 .any(|expr| in_text(expr.to_token_stream()))

@@ -43,6 +43,8 @@ pub(crate) struct PolicyPlan {
     pub(crate) negative_span: Span,
     pub(crate) jitter: Option<f64>,
     pub(crate) cache_if: Option<Expr>,
+    /// Of a write: which errors say that it has changed nothing.
+    pub(crate) unchanged_if: Option<Expr>,
     pub(crate) stale_while_revalidate: Option<Duration>,
     pub(crate) stale_if_error: Option<Duration>,
     pub(crate) early_refresh: Option<f64>,
@@ -83,6 +85,7 @@ impl PolicyPlan {
             negative_span: negative.map_or_else(Span::call_site, |negative| negative.span),
             jitter: value(&options.jitter),
             cache_if: options.cache_if.as_ref().map(|cache_if| cache_if.value.clone()),
+            unchanged_if: options.unchanged_if.as_ref().map(|unchanged_if| unchanged_if.value.clone()),
             stale_while_revalidate: value(&options.stale_while_revalidate),
             stale_if_error: value(&options.stale_if_error),
             early_refresh: value(&options.early_refresh),

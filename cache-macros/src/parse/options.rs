@@ -15,7 +15,7 @@ use super::{
     template::Template,
     values::{
         companion, duration, each, early_refresh, example, flag, idents, jitter, local, path, string, tags,
-        version, veto,
+        verdict, version,
     },
 };
 use crate::{diag::Diagnostics, suggest};
@@ -35,6 +35,7 @@ pub(crate) struct Options {
     pub(crate) negative_ttl: Option<Spanned<Expr>>,
     pub(crate) jitter: Option<Spanned<f64>>,
     pub(crate) cache_if: Option<Spanned<Expr>>,
+    pub(crate) unchanged_if: Option<Spanned<Expr>>,
     pub(crate) bypass_if: Option<Spanned<Expr>>,
     pub(crate) version: Option<Spanned<u32>>,
     pub(crate) cache: Option<Spanned<Expr>>,
@@ -64,7 +65,7 @@ pub(crate) struct Each {
     pub(crate) list: Ident,
 }
 
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 26] = [
     "key",
     "ttl",
     "skip",
@@ -74,6 +75,7 @@ const KNOWN: [&str; 25] = [
     "negative_ttl",
     "jitter",
     "cache_if",
+    "unchanged_if",
     "bypass_if",
     "version",
     "cache",
@@ -232,7 +234,10 @@ impl Options {
             }
             "ttl" => self.ttl = Some(Spanned::new(value.clone(), span)),
             "negative_ttl" => self.negative_ttl = Some(Spanned::new(value.clone(), span)),
-            "cache_if" => self.cache_if = Some(Spanned::new(veto(value, diagnostics)?, span)),
+            "cache_if" => self.cache_if = Some(Spanned::new(verdict(value, name, diagnostics)?, span)),
+            "unchanged_if" => {
+                self.unchanged_if = Some(Spanned::new(verdict(value, name, diagnostics)?, span))
+            }
             "bypass_if" => self.bypass_if = Some(Spanned::new(value.clone(), span)),
             "cache" => self.cache = Some(Spanned::new(value.clone(), span)),
             "skip" => self.skip = Some(idents(value, diagnostics)?),

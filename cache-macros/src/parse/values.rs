@@ -23,6 +23,7 @@ pub(super) fn example(option: &str) -> &'static str {
         "invalidates" => "[\"users:leaderboard\"]",
         "jitter" => "0.1",
         "cache_if" => "|user| ..",
+        "unchanged_if" => "|error| ..",
         "version" => "2",
         "companion" => "false",
         "crate" => "::my_crate::cache_runtime",
@@ -120,16 +121,17 @@ pub(super) fn local(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Optio
 }
 
 /// A closure with one parameter, or a function.
-pub(super) fn veto(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Expr> {
+pub(super) fn verdict(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<Expr> {
     match value {
         Expr::Closure(closure) if closure.inputs.len() == 1 => Some(value.clone()),
         Expr::Path(_) => Some(value.clone()),
         other => {
-            diagnostics.error_on(
-                other,
-                "`cache_if` is not a closure that gets the value",
-                "write `cache_if = |user| user.is_active`",
-            );
+            let (gets, example) = match option {
+                "unchanged_if" => ("error", "unchanged_if = |error| matches!(error, ApiError::Forbidden)"),
+                _ => ("value", "cache_if = |user| user.is_active"),
+            };
+            let wrong = format!("`{option}` is not a closure that gets the {gets}");
+            diagnostics.error_on(other, wrong, format!("write `{example}`"));
             None
         }
     }

@@ -38,7 +38,7 @@ pub use self::{
     read::{Attached, Detached},
     shape::{CacheValue, Fallible, FallibleOptional, Optional, Plain, Shape, View},
     site::{LocalTtl, Rules, Site, SiteConfig},
-    write::Write,
+    write::{Write, WriteHome},
 };
 pub(crate) use self::{
     coherence::Told,

@@ -12,6 +12,7 @@ use super::{
     lookup::{Call, Found},
     shape::Shape,
     site::Rules,
+    write::WriteHome,
 };
 use crate::{
     ambient::{Deadline, Stopwatch},
@@ -63,6 +64,14 @@ impl Attached {
         };
         to_its_end(read(call, shape, rules, body, lead, None::<fn(Load<S, T, C>, F, Refreshing)>))
     }
+
+    /// Runs a write, from its body on.
+    ///
+    /// # Cancel safety
+    /// A write whose caller goes away may have committed: it invalidates, and holds its keys for a second.
+    pub fn write<F: Future>(self, _: WriteHome, write: F) -> impl Future<Output = F::Output> {
+        write
+    }
 }
 
 impl Detached {
@@ -102,6 +111,24 @@ impl Detached {
             tasks.detach(task.in_current_span());
         };
         to_its_end(read(call, shape, rules, body, lead, Some(refresh)))
+    }
+
+    /// Runs a write, from its body on.
+    ///
+    /// # Cancel safety
+    /// A write goes on when its caller goes away, for as long as others would wait for a load; after that it is dropped.
+    pub fn write<F>(self, home: WriteHome, write: F) -> impl Future<Output = F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let WriteHome(engine) = home;
+        let watch = Watch::new(&engine);
+        let run = Arc::clone(watch.run());
+        let watched = async move {
+            let _watch = watch;
+            write.await
+        };
+        Movable::new(watched, &run, engine.config.load_timeout)
     }
 }
 

@@ -105,6 +105,12 @@ impl Write {
         self.argument = self.seal(Some(value), || (rules.cache_if)(value), || (rules.ttl)(value));
     }
 
+    /// Where it goes on when its caller goes away.
+    #[must_use]
+    pub fn home(&self) -> WriteHome {
+        WriteHome(Arc::clone(&self.engine))
+    }
+
     /// Runs the body; the fence is renewed meanwhile.
     pub async fn run<B: Future>(&mut self, body: B) -> B::Output {
         self.begun = true;
@@ -240,6 +246,10 @@ fn repeat(engine: &Arc<Engine>, targets: &[Target], hold: Duration) {
         let _ended = end(budget, Walks::ToTheirEnd, None, Vec::new(), &targets, None).await;
     });
 }
+
+/// The cache in which a write goes on.
+#[derive(Debug)]
+pub struct WriteHome(pub(super) Arc<Engine>);
 
 /// How long versions of tags are needed by a write under way: longer than it can stay fenced.
 const NEEDED: Duration = Duration::from_secs(60);

@@ -22,11 +22,12 @@ enum Refresh {
     FailedUntil(Millis),
 }
 
-/// A refresh; over when dropped.
+/// A refresh; over when dropped, and failed where that is because of a panic.
 #[derive(Debug)]
 pub(crate) struct Refreshing {
     refreshes: Refreshes,
     key: Key,
+    begun: Millis,
 }
 
 impl Refreshes {
@@ -39,7 +40,7 @@ impl Refreshes {
             Some(Refresh::FailedUntil(_)) | None => {}
         }
         refreshes.insert(key.clone(), Refresh::UnderWay);
-        Some(Refreshing { refreshes: self.clone(), key: key.clone() })
+        Some(Refreshing { refreshes: self.clone(), key: key.clone(), begun: now })
     }
 
     /// A load of this key has failed, and there is an old value to serve.
@@ -69,7 +70,12 @@ impl Refreshes {
 impl Drop for Refreshing {
     fn drop(&mut self) {
         let mut refreshes = self.refreshes.lock();
-        if matches!(refreshes.get(&self.key), Some(Refresh::UnderWay)) {
+        if !matches!(refreshes.get(&self.key), Some(Refresh::UnderWay)) {
+            return;
+        }
+        if std::thread::panicking() {
+            refreshes.insert(self.key.clone(), Refresh::FailedUntil(self.begun + RETRY_AFTER));
+        } else {
             refreshes.remove(&self.key);
         }
     }

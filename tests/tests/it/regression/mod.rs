@@ -6,4 +6,7 @@ mod flights;
 mod forks;
 mod holds;
 mod invalidations;
+mod late_writes;
 mod runtimes;
+mod sharing;
+mod unpolled;
