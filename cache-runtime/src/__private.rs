@@ -343,7 +343,8 @@ pub async fn write(
     let mut targets = targets;
     let own = own.map(|key| call(cache, site, key, bypass).tagged(tags));
     targets.extend(own.as_ref().and_then(Call::previous_versions));
-    let mut write = Write::begin(&cache.0, site, own.map(|own| (own.key, own.tags.into())), targets).await;
+    let own = own.map(|own| (own.key, own.tags.into()));
+    let mut write = Box::pin(Write::begin(&cache.0, site, own, targets)).await;
     write.bypass(bypass);
     write
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::{
@@ -62,7 +63,8 @@ impl Attached {
             let run = Arc::clone(load.watch.run());
             Pinned::new(load.lead(leader, stale, body), &run)
         };
-        to_its_end(read(call, shape, rules, body, lead, None::<fn(Load<S, T, C>, F, Refreshing)>))
+        let refresh = None::<fn(Load<S, T, C>, F, Refreshing)>;
+        read(call, shape, rules, body, lead, refresh).then(Step::to_its_end)
     }
 
     /// Runs a write, from its body on.
@@ -110,7 +112,7 @@ impl Detached {
             };
             tasks.detach(task.in_current_span());
         };
-        to_its_end(read(call, shape, rules, body, lead, Some(refresh)))
+        read(call, shape, rules, body, lead, Some(refresh)).then(Step::to_its_end)
     }
 
     /// Runs a write, from its body on.
@@ -141,16 +143,14 @@ enum Step<O, W, F> {
     Body(F),
 }
 
-/// The rest of a call. The frame of the look-up is not on the stack any more while a body runs.
-async fn to_its_end<O, W, F>(call: impl Future<Output = Step<O, W, F>>) -> O
-where
-    W: Future<Output = O>,
-    F: Future<Output = O>,
-{
-    match call.await {
-        Step::Done(output) => output,
-        Step::Load(load) => load.await,
-        Step::Body(body) => body.await,
+impl<O, W: Future<Output = O>, F: Future<Output = O>> Step<O, W, F> {
+    /// The rest of a call. The frame of the look-up is not on the stack any more while a body runs.
+    async fn to_its_end(self) -> O {
+        match self {
+            Self::Done(output) => output,
+            Self::Load(load) => load.await,
+            Self::Body(body) => body.await,
+        }
     }
 }
 
@@ -253,7 +253,8 @@ where
             return Step::Body(body());
         };
         let patience = *patience.get_or_insert_with(|| Deadline::after(call.load_timeout()));
-        let landed = patience.bound(follower.landed()).await;
+        // Waits are boxed, so that the future of a call stays small: it lies on the stack of whatever makes it.
+        let landed = Box::pin(patience.bound(follower.landed())).await;
         drop(waiting);
         match landed.unwrap_or(Landed::TimedOut) {
             Landed::Shared(shared) => match take(shape, &shared) {
@@ -264,7 +265,7 @@ where
                 Some(Taken::Failure(output)) => {
                     // The function that has led the flight may serve nothing past its end.
                     if site.config.stale_if_error > Duration::ZERO
-                        && let Some(output) = held(&call, shape).await
+                        && let Some(output) = Box::pin(held(&call, shape)).await
                     {
                         engine.refreshes.failed(key, engine.store.now());
                         engine.count(site, Outcome::Stale);
@@ -294,7 +295,7 @@ where
             Landed::TimedOut => {
                 // An old value is better than one more load beside one that hangs.
                 if site.config.staleness().kept() > 0
-                    && let Some(output) = held(&call, shape).await
+                    && let Some(output) = Box::pin(held(&call, shape)).await
                 {
                     engine.count(site, Outcome::Stale);
                     return Step::Done(output);

@@ -132,7 +132,8 @@ impl Write {
     pub async fn finish<S: Shape>(mut self, shape: S, output: S::Output, late: Vec<Target>) -> S::Output {
         self.targets.extend(late);
         let sealed = self.argument.take();
-        self.end(sealed, matches!(shape.view(&output), View::Failed)).await;
+        let failed = matches!(shape.view(&output), View::Failed);
+        Box::pin(self.end(sealed, failed)).await;
         output
     }
 
@@ -162,7 +163,7 @@ impl Write {
                 negative_ttl.and_then(|ttl| self.seal(None::<&S::Value>, || true, || ttl))
             }
         };
-        self.end(sealed, failed).await;
+        Box::pin(self.end(sealed, failed)).await;
         output
     }
 
