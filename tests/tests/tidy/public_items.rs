@@ -33,14 +33,10 @@ fn public_items() -> BTreeSet<String> {
     list_modules(&root, "", &all, &mut listing);
     listing.extend(options().map(|option| format!("option {option}")));
     listing.extend(features().map(|feature| format!("feature {feature}")));
-    let metrics =
-        quoted("cache-runtime/src/metrics/names.rs", "cache_").filter(|name| name != "cache_runtime");
-    listing.extend(metrics.map(|metric| format!("metric {metric}")));
-    for path in ["cache-runtime/src/builder.rs", "cache-runtime/src/redis/config.rs"] {
-        listing.extend(
-            quoted(path, "CACHE_").chain(quoted(path, "REDIS_")).map(|name| format!("variable {name}")),
-        );
-    }
+    let metrics = words(&between("cache-runtime/src/metrics/names.rs", "const ", "static METADATA"));
+    listing.extend(metrics.iter().map(|metric| format!("metric {metric}")));
+    let variables = words(&between("cache-runtime/src/builder/environment.rs", "const NAMES", "];"));
+    listing.extend(variables.iter().map(|name| format!("variable {name}")));
     listing
 }
 
@@ -239,14 +235,17 @@ fn features() -> impl Iterator<Item = String> {
     names.into_iter()
 }
 
-/// The string literals of a file's code, before its tests, that begin like this and are one word.
-fn quoted(path: &str, start: &str) -> impl Iterator<Item = String> {
+/// The part of a file from one text to another.
+#[track_caller]
+fn between(path: &str, from: &str, to: &str) -> String {
     let source = read(path);
-    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let word =
-        |name: &&str| name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
-    let names = code.split('"').skip(1).step_by(2).filter(|name| name.starts_with(start)).filter(word);
-    names.map(str::to_owned).collect::<Vec<_>>().into_iter()
+    let part = source.split_once(from).and_then(|(_, rest)| Some(rest.split_once(to)?.0.to_owned()));
+    part.unwrap_or_else(|| panic!("{path} has no part from `{from}` to `{to}`"))
+}
+
+/// The string literals of a code.
+fn words(code: &str) -> Vec<String> {
+    code.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// The last identifier in the name of an item: what a changelog must hold.
