@@ -36,7 +36,9 @@ pub(super) fn call(plan: &Plan, paths: &Paths<'_>, bypass: &TokenStream) -> Toke
         Detach::No => (TokenStream::new(), body(plan)),
         Detach::Probe | Detach::Yes => {
             let body_name = local("__body");
-            (detached(plan, &private), quote!(#body_name()))
+            let detached = detached(plan, &private);
+            // Here, so that what goes on without the caller holds nothing that the caller has lent.
+            (quote!(#detached let #body_name = #body_name();), body_name.to_token_stream())
         }
     };
     let write = quote! {

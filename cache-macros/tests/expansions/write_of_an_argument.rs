@@ -46,9 +46,10 @@ async fn store_user(user: User) -> Result<(), DbError> {
         );
         (&&__how).launch()
     };
+    let __body = __body();
     __launch
         .write(__write.home(), async move {
-            let __output: Result<(), DbError> = __write.run(__body()).await;
+            let __output: Result<(), DbError> = __write.run(__body).await;
             let __late = ::std::vec::Vec::new();
             __write.finish(__shape, __output, __late).await
         })
