@@ -7,6 +7,8 @@ pub(crate) mod memory;
 mod off;
 pub(crate) mod redis;
 
+use std::time::Duration;
+
 pub(crate) use self::off::Off;
 use self::{memory::MemoryStore, redis::RedisStore};
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
         pattern::Pattern,
     },
     error::StoreError,
-    redis::channel::Changes,
+    redis::{channel::Changes, lanes::BreakerState},
     resilience::wakeups::Wakeups,
 };
 
@@ -144,6 +146,32 @@ pub(crate) trait Store {
     fn wakeups(&self) -> &Wakeups;
     /// The time by the store's clock, as well as this process knows it.
     fn now(&self) -> Millis;
+    /// The time that an answer is on its way, at least.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "loads that skip what does not fit into the budget come next")
+    )]
+    fn round_trip(&self) -> Duration {
+        Duration::ZERO
+    }
+    /// Waits until the store is in use, not for long. Whether it is.
+    fn connected(&self) -> impl Future<Output = bool> + Send;
+    /// How it is.
+    fn health(&self) -> StoreHealth;
+}
+
+/// How a store is.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreHealth {
+    /// Where entries live.
+    pub(crate) store: String,
+    /// How many of its connections are usable, of how many.
+    pub(crate) lanes: (usize, usize),
+    pub(crate) breaker: BreakerState,
+    /// What is stored does not count yet.
+    pub(crate) warms_up: bool,
+    /// What is wrong.
+    pub(crate) trouble: Option<String>,
 }
 
 /// The store of one cache.
@@ -239,6 +267,18 @@ impl Store for AnyStore {
 
     fn now(&self) -> Millis {
         each!(self, store => store.now())
+    }
+
+    fn round_trip(&self) -> Duration {
+        each!(self, store => store.round_trip())
+    }
+
+    async fn connected(&self) -> bool {
+        each!(self, store => store.connected().await)
+    }
+
+    fn health(&self) -> StoreHealth {
+        each!(self, store => store.health())
     }
 }
 

@@ -1,5 +1,7 @@
+use bb8_redis::redis;
+
 use super::*;
-use crate::testing::server::RedisServer;
+use crate::{ambient::Stopwatch, testing::server::RedisServer};
 
 fn lanes(server: &RedisServer) -> Lanes {
     let config = LanesConfig {
@@ -12,7 +14,7 @@ fn lanes(server: &RedisServer) -> Lanes {
 }
 
 async fn ping(lanes: &Lanes) -> Result<String, StoreError> {
-    lanes.query(|_| redis::cmd("PING")).await
+    lanes.query(Route::ANY, |_| redis::cmd("PING")).await
 }
 
 async fn eventually(lanes: &Lanes, expected: BreakerState) {
@@ -48,11 +50,11 @@ async fn the_breaker_opens_half_opens_and_closes() {
 async fn the_end_of_a_connection_is_not_of_the_next_one() {
     let server = RedisServer::start();
     let lanes = lanes(&server);
-    assert!(lanes.connected().await);
-    let numbers = || lanes.lanes.iter().filter_map(|lane| Some(lane.live()?.number)).collect::<Vec<_>>();
+    assert!(lanes.connected(&Clock::default()).await);
+    let numbers = || lanes.lanes.iter().filter_map(|lane| lane.number()).collect::<Vec<_>>();
     let before = numbers();
     assert_eq!(before.len(), 2);
-    lanes.lanes.iter().for_each(|lane| lane.broken.notify_one());
+    lanes.lanes.iter().for_each(|lane| lane.wake.notify_one());
     ambient::sleep(Duration::from_millis(500)).await;
     assert_eq!(numbers(), before);
 }
