@@ -85,7 +85,16 @@ pub(crate) fn carrier() -> Option<Handle> {
 
 /// A timer that fires wherever it is polled; `None` where there is no thread to fire it.
 pub(super) fn timer(at: Instant) -> Option<Sleep> {
-    let handle = handle()?;
+    let process = process::id();
+    let home = HOME.load();
+    let started;
+    let handle = match home.as_deref() {
+        Some(home) if home.process == process => &home.handle,
+        _ => {
+            started = start(process)?;
+            &started
+        }
+    };
     let _context = handle.enter();
     Some(tokio::time::sleep_until(at.into()))
 }

@@ -143,7 +143,8 @@ impl Lanes {
         if picked.is_none() {
             // Only the first attempt is waited for, so that a service which has just started finds its cache, and within the
             // budget of the command. A lane that was lost later is never waited for.
-            self.wait_for_first_attempt(Deadline::after(self.shared.config.budget)).await;
+            let deadline = Deadline::after(self.shared.config.budget);
+            Box::pin(self.wait_for_first_attempt(deadline)).await;
             picked = self.pick(route);
         }
         let answer = match picked {
@@ -190,7 +191,7 @@ impl Lanes {
     /// How long the way to the server and back takes: the shortest of the last heartbeats.
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "loads that skip what does not fit into the budget come next")
+        allow(dead_code, reason = "loads that skip what does not fit into the budget come next")
     )]
     pub(crate) fn round_trip(&self) -> Duration {
         self.shared.round_trip()
@@ -291,6 +292,7 @@ impl Lanes {
         }
         self.shared.hosts.offer();
         self.supervisors.ensure(|home| {
+            self.shared.hosts.begin();
             let start = |lane: &Arc<Lane>| {
                 lane.leave_to_parent();
                 let supervisor = Supervisor { lane: Arc::clone(lane), shared: Arc::clone(&self.shared) };

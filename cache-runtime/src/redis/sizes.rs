@@ -9,8 +9,10 @@ use foldhash::fast::FixedState;
 
 /// From so many bytes on a value keeps others waiting that follow it on its connection.
 const LARGE: usize = 32 << 10;
+/// What is shorter may be a lease or a fence, and says nothing of the value.
+const TELLING: usize = 128;
 
-/// One bit for some of all keys: those who share one go the same way, which is no harm.
+/// One bit for many keys: those that share one go the same way, which does no harm.
 #[derive(Debug)]
 pub(crate) struct Sizes {
     /// Most caches have none.
@@ -39,7 +41,7 @@ impl Sizes {
     /// Takes note of the size of a value that was seen; whether it is large.
     pub(crate) fn note(&self, key: &[u8], bytes: usize) -> bool {
         let is_large = bytes >= LARGE;
-        if bytes > 0 && is_large != self.is_large(key) {
+        if bytes >= TELLING && is_large != self.is_large(key) {
             let (word, bit) = self.place(key);
             if is_large {
                 self.any.store(true, Ordering::Relaxed);
@@ -70,9 +72,8 @@ mod tests {
         };
         check(LARGE - 1, false);
         check(LARGE, true);
-        // No value says nothing of the next one.
-        check(0, true);
-        check(10, false);
+        check(TELLING - 1, true);
+        check(TELLING, false);
     }
 
     #[test]

@@ -124,21 +124,15 @@ impl RedisStore {
             on = starts;
             make()
         };
-        let mut told = told;
-        if told && self.speaks() {
-            told = self.channel.is_up();
-        } else if told {
-            match self.tracked.query_now(&mut make).await {
+        let is_tracked = told && !self.speaks();
+        let mut told = told && (is_tracked || self.channel.is_up());
+        let apart = if is_tracked { Some(&self.tracked) } else { is_large.then_some(&self.large) };
+        if let Some(apart) = apart {
+            match apart.query_now(&mut make).await {
                 // That connection is lost, others may not be.
-                None | Some(Err(StoreError::Disconnected)) => told = false,
-                Some(answer) => return (answer, on, true),
+                None | Some(Err(StoreError::Disconnected)) => told &= !is_tracked,
+                Some(answer) => return (answer, on, told),
             }
-        }
-        if is_large
-            && let Some(answer) = self.large.query_now(&mut make).await
-            && !matches!(answer, Err(StoreError::Disconnected))
-        {
-            return (answer, on, told);
         }
         let answer = self.lanes.query(Route::ANY, make).await;
         (answer, on, told)
@@ -206,7 +200,7 @@ impl Store for RedisStore {
     async fn read(&self, look: Look<'_>) -> Answer<Reading> {
         let Look { key, tags, told } = look;
         if !tags.is_empty() {
-            let mut readings = self.read_many(&[look]).await?;
+            let mut readings = Box::pin(self.read_many(&[look])).await?;
             return readings.pop().ok_or(StoreError::Damaged);
         }
         let is_large = self.sizes.is_large(key.as_bytes());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bb8_redis::redis::{Cmd, RedisError, aio::MultiplexedConnection, cmd};
+use bb8_redis::redis::{Cmd, ErrorKind, RedisError, aio::MultiplexedConnection, cmd};
 use futures_util::future::{OptionFuture, join5};
 
 use crate::{
@@ -44,7 +44,7 @@ pub(super) fn is_forbidden(error: &RedisError) -> bool {
     match error.code() {
         Some("NOPERM" | "NOPROTO") => true,
         Some("ERR") => is_unknown(),
-        _ => false,
+        _ => error.kind() == ErrorKind::RESP3NotSupported,
     }
 }
 

@@ -24,9 +24,17 @@ impl Hosts {
         self.lock().clone().or_else(home::handle)
     }
 
-    /// This one has ended, or carries nothing. False where there is no other.
+    /// This one has ended, or carries nothing. False where it is the cache's own.
     pub(super) fn leave(&self, runtime: &Handle) -> bool {
-        self.lock().take_if(|host| host.id() == runtime.id()).is_some()
+        // A call may have offered another one meanwhile.
+        self.lock().take_if(|host| host.id() == runtime.id());
+        home::handle().is_none_or(|home| home.id() != runtime.id())
+    }
+
+    /// Only the runtime that this is called in may be of this process.
+    pub(super) fn begin(&self) {
+        *self.lock() = None;
+        self.offer();
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Handle>> {

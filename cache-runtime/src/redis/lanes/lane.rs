@@ -175,11 +175,11 @@ impl Lane {
         self.silent.store(round_trip > self.timeout, Ordering::Release);
         self.hurried.store(false, Ordering::Release);
         self.open.store(Some(Arc::new(Open { grace_until, ..open })));
+        self.tried.send_replace(true);
         if carried.is_finished() {
             // Its runtime has ended meanwhile, when there was nothing to take down yet.
             self.end(number);
         }
-        self.tried.send_replace(true);
     }
 
     /// An attempt has failed.
@@ -217,6 +217,9 @@ impl Lane {
     pub(super) fn leave_to_parent(&self) {
         // Dropped, they would stir the parent's runtime.
         std::mem::forget(self.open.swap(None));
+        // The parent's supervisors wait in this memory, too, and would take what is for ours.
+        self.wake.notify_waiters();
+        self.silent.store(false, Ordering::Release);
         self.tried.send_replace(false);
         if let Some(listener) = &self.listener {
             listener.lost();
@@ -244,6 +247,7 @@ impl Lane {
         let heard = ambient::ticks().saturating_sub(self.heard.load(Ordering::Relaxed));
         let silence = Duration::from_millis(heard).min(waited);
         if silence >= self.timeout && !self.silent.swap(true, Ordering::AcqRel) {
+            self.set_trouble(Some(format!("nothing was heard for {silence:?}")));
             self.wake.notify_one();
         }
         silence

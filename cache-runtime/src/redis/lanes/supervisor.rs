@@ -23,7 +23,7 @@ use super::{
     lane::{Carried, Lane, Open},
 };
 use crate::{
-    ambient::{Deadline, Stopwatch},
+    ambient::{Deadline, Stopwatch, home},
     error::StoreError,
     redis::{
         pace::{HURRIED_PAUSE, Pace},
@@ -43,6 +43,10 @@ const SECOND_LOOK: Duration = Duration::from_millis(20);
 /// Of a tracked lane: every so many heartbeats it says on the channel that it tracks.
 const HEARTBEATS_PER_WORD: u32 = 30;
 
+/// A runtime whose workers run by themselves begins a task within this time: one that does not is that of a forked child's
+/// parent, or busy with something else.
+const BEGINS: Duration = Duration::from_millis(50);
+
 pub(super) struct Supervisor {
     pub(super) lane: Arc<Lane>,
     pub(super) shared: Arc<Shared>,
@@ -51,7 +55,7 @@ pub(super) struct Supervisor {
 /// How an attempt to connect has failed.
 enum Failure {
     Unconnected(Unconnected),
-    /// The runtime that was to carry the connection has ended, or does not run. There is another.
+    /// The runtime of a caller that was to carry the connection has ended, or does not run.
     Host,
 }
 
@@ -77,8 +81,11 @@ impl Supervisor {
         let mut reported = false;
         // Whether this process may have missed what others did: not at its first connection.
         let (mut was_up, mut was_cut_off) = (false, false);
+        let mut at_home = false;
         loop {
-            match self.connect(&pace, was_cut_off).await {
+            let connected = self.connect(&pace, was_cut_off, at_home).await;
+            at_home = matches!(connected, Err(Failure::Host));
+            match connected {
                 Ok(number) => {
                     tracing::info!(redis, tracked, "connected to Redis");
                     (was_up, was_cut_off, reported) = (true, false, false);
@@ -136,10 +143,10 @@ impl Supervisor {
     }
 
     /// One attempt, after which the lane is up. The number of its connection.
-    async fn connect(&self, pace: &Pace, was_cut_off: bool) -> Result<u64, Failure> {
+    async fn connect(&self, pace: &Pace, was_cut_off: bool, at_home: bool) -> Result<u64, Failure> {
         self.lane.trying.store(true, Ordering::Relaxed);
         let at_most = pace.attempt(self.shared.round_trip(), self.lane.hurried.load(Ordering::Acquire));
-        let attempt = self.attempt(at_most, was_cut_off).await;
+        let attempt = self.attempt(at_most, was_cut_off, at_home).await;
         self.lane.trying.store(false, Ordering::Relaxed);
         let (open, round_trip) = attempt?;
         let number = open.number;
@@ -151,17 +158,30 @@ impl Supervisor {
         Ok(number)
     }
 
-    async fn attempt(&self, at_most: Duration, was_cut_off: bool) -> Result<(Open, Duration), Failure> {
+    async fn attempt(
+        &self,
+        at_most: Duration,
+        was_cut_off: bool,
+        at_home: bool,
+    ) -> Result<(Open, Duration), Failure> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let failed = |error| Failure::Unconnected(Unconnected::Failed(error));
-        let Some(host) = self.shared.hosts.choose() else {
+        let host = if at_home { home::handle() } else { self.shared.hosts.choose() };
+        let Some(host) = host else {
             return Err(failed("the system refuses a thread".to_owned()));
         };
+        let begun = Stopwatch::start();
         let has_begun = Arc::new(AtomicBool::new(false));
-        let (carried, connected) = self.carry(&host, number, Arc::clone(&has_begun));
-        let leave = |or: String| if self.shared.hosts.leave(&host) { Failure::Host } else { failed(or) };
-        match Deadline::after(at_most).bound(connected).await {
+        let (carried, mut connected) = self.carry(&host, number, Arc::clone(&has_begun));
+        let mut answer = Deadline::of(begun, at_most.min(BEGINS)).bound(&mut connected).await;
+        if answer.is_none() {
+            if !has_begun.load(Ordering::Acquire) && self.shared.hosts.leave(&host) {
+                return Err(Failure::Host);
+            }
+            answer = Deadline::of(begun, at_most).bound(&mut connected).await;
+        }
+        match answer {
             Some(Ok(Ok((connection, greeting)))) => {
                 self.shared.learn(&greeting);
                 let starts = self.shared.starts(&greeting, was_cut_off);
@@ -169,10 +189,8 @@ impl Supervisor {
                 Ok((open, greeting.round_trip))
             }
             Some(Ok(Err(error))) => Err(Failure::Unconnected(error)),
-            Some(Err(RecvError { .. })) => Err(leave("the connection has panicked".to_owned())),
-            None if !has_begun.load(Ordering::Acquire) => {
-                Err(leave(format!("nothing ran within {at_most:?}")))
-            }
+            Some(Err(RecvError { .. })) if self.shared.hosts.leave(&host) => Err(Failure::Host),
+            Some(Err(RecvError { .. })) => Err(failed("the attempt has panicked".to_owned())),
             None => Err(failed(format!("no answer within {at_most:?}"))),
         }
     }
