@@ -15,7 +15,7 @@ use crate::{
     engine::{Call, Engine, EngineRef, LocalTtl, Site, SiteConfig, Target},
     entry::EntryRules,
     registry,
-    store::AnyStore,
+    store::{AnyStore, Store as _, StoreHealth},
 };
 
 /// A cache: a handle that is cheap to clone.
@@ -181,23 +181,14 @@ impl Cache {
     #[must_use]
     pub fn health(&self) -> Health {
         let engine = &self.0;
-        let (store, lanes, breaker, trouble) = match &engine.store {
-            AnyStore::Memory(_) => ("in process".to_owned(), None, BreakerState::Closed, None),
-            AnyStore::Redis(store) => {
-                let lanes = store.lanes();
-                let store = format!("redis {}", lanes.address());
-                (store, Some(lanes.up()), lanes.breaker(), lanes.trouble())
-            }
-            AnyStore::Off(off) => {
-                ("off".to_owned(), Some((0, 0)), BreakerState::Open, Some(off.reason.clone()))
-            }
-        };
+        let StoreHealth { store, lanes: (up, all), breaker, warms_up, trouble } = engine.store.health();
         let recovery_queue = engine.recovery.len();
-        let state = match lanes {
-            Some((0, _)) => HealthState::Disconnected,
-            None if recovery_queue == 0 => HealthState::Connected,
-            Some((up, all)) if up == all && recovery_queue == 0 => HealthState::Connected,
-            None | Some(_) => HealthState::Degraded,
+        let state = if up == 0 {
+            HealthState::Disconnected
+        } else if up == all && !warms_up && recovery_queue == 0 {
+            HealthState::Connected
+        } else {
+            HealthState::Degraded
         };
         let full = || {
             let text =
@@ -215,11 +206,7 @@ impl Cache {
     ///
     /// `true`: the cache is in use.
     pub async fn connected(&self) -> bool {
-        match &self.0.store {
-            AnyStore::Memory(_) => true,
-            AnyStore::Redis(store) => store.lanes().connected().await,
-            AnyStore::Off(_) => false,
-        }
+        self.0.store.connected().await
     }
 
     /// Waits until what is under way is done (loads, the steps after writes, repeated invalidations), at most until

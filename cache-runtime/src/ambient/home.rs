@@ -6,7 +6,10 @@
 
 use std::{
     process,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -14,6 +17,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio::{
     runtime::{Builder, Handle},
+    task::AbortHandle,
     time::Sleep,
 };
 
@@ -25,6 +29,44 @@ struct Home {
 }
 
 static HOME: ArcSwapOption<Home> = ArcSwapOption::const_empty();
+/// The process of the home, to be read without a count.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// Tasks of one owner that live on the thread. A forked child has none of them, and begins them anew.
+#[derive(Debug, Default)]
+pub(crate) struct Residents {
+    process: AtomicU32,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Residents {
+    /// Whether they have begun in this process, as far as the last timer knows.
+    pub(crate) fn are_here(&self) -> bool {
+        self.process.load(Ordering::Acquire) == PROCESS.load(Ordering::Relaxed)
+    }
+
+    /// Begins them, unless they have begun in this process.
+    pub(crate) fn ensure(&self, begin: impl FnOnce(&Handle) -> Vec<AbortHandle>) {
+        let Some(home) = handle() else { return };
+        if self.are_here() {
+            return;
+        }
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.are_here() {
+            *tasks = begin(&home);
+            self.process.store(PROCESS.load(Ordering::Relaxed), Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Residents {
+    fn drop(&mut self) {
+        // A child leaves those of its parent alone.
+        if self.are_here() {
+            self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).iter().for_each(AbortHandle::abort);
+        }
+    }
+}
 
 /// The runtime of the thread; `None` where the system refuses a thread or a runtime.
 pub(crate) fn handle() -> Option<Handle> {
@@ -34,7 +76,16 @@ pub(crate) fn handle() -> Option<Handle> {
 
 /// A timer that fires wherever it is polled; `None` where there is no thread to fire it.
 pub(super) fn timer(at: Instant) -> Option<Sleep> {
-    let handle = handle()?;
+    let process = process::id();
+    let home = HOME.load();
+    let started;
+    let handle = match home.as_deref() {
+        Some(home) if home.process == process => &home.handle,
+        _ => {
+            started = start(process)?;
+            &started
+        }
+    };
     let _context = handle.enter();
     Some(tokio::time::sleep_until(at.into()))
 }
@@ -54,6 +105,7 @@ fn start(process: u32) -> Option<Handle> {
     let serve = move || runtime.block_on(std::future::pending::<()>());
     thread::Builder::new().name("cache-runtime".to_owned()).spawn(serve).ok()?;
     HOME.store(Some(Arc::new(Home { process, handle: handle.clone() })));
+    PROCESS.store(process, Ordering::Release);
     Some(handle)
 }
 

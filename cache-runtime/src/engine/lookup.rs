@@ -65,6 +65,14 @@ impl Call {
         self.site.load_timeout(&self.engine)
     }
 
+    /// Whether two round trips do not fit into the budget: then a look-up would leave no time for ACQUIRE, which finds a
+    /// fresh value as well. What may be served stale, or goes into the local level, must be looked up.
+    pub(super) fn is_far(&self) -> bool {
+        let Self { engine, site, .. } = self;
+        let far = engine.store.round_trip().saturating_mul(2) > engine.config.budget;
+        far && site.config.staleness().kept() == 0 && site.local_ttl(engine).is_none()
+    }
+
     /// READ, and what its answer is worth. A fresh value goes into the local level, where there is one.
     pub(crate) async fn find<V: CacheValue>(&self) -> Result<Found<V>, StoreError> {
         let Self { engine, site, .. } = self;

@@ -197,7 +197,10 @@ where
             Some(follower) => follower,
             None => {
                 let time = Stopwatch::start();
-                let found = call.find::<S::Value>().await;
+                let found = match call.is_far() && !covered {
+                    true => Ok(Found::Nothing(Seen::Nothing)),
+                    false => call.find::<S::Value>().await,
+                };
                 engine.looked_up(site, time.elapsed());
                 let (seen, stale, unstored) = match judge(&call, shape, found) {
                     Looked::Served(output) => return Step::Done(output),

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -18,20 +18,19 @@ use bb8_redis::redis::{
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Map, Value};
-use tokio::{runtime::Handle, task::JoinHandle};
 
-use super::{config::RedisConfig, listener::Listener};
+use super::{config::RedisConfig, lanes::LanesConfig, listener::Listener, pace::Pace};
 use crate::{
-    ambient::{self, Deadline, Stopwatch},
+    ambient::{self, Deadline, Stopwatch, home::Residents},
     domain::{entry::Token, key::Key, pattern::Pattern},
 };
 
 const NAME: &str = "cache:invalidate";
-const CONNECT: Duration = Duration::from_millis(250);
+const TRACKING: &str = "tracking";
+const MISSED: &str = "a process of this namespace does not say on `cache:invalidate` what it changes, and what is held \
+                      locally stays until its TTL ends: set CACHE_COHERENCE=channel in all services";
 /// How often the connection is asked whether it is alive, and how long it has for an answer.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// A larger message is not read: it may name anything.
 const LARGEST: usize = 1 << 20;
 /// With more bytes of patterns in it all is dropped instead: each of them is compared with every key that is held.
@@ -50,7 +49,7 @@ pub(crate) struct Changes<'a> {
 /// Hears the channel, and knows how to speak on it.
 pub(crate) struct Channel {
     ear: Ear,
-    task: Mutex<Option<JoinHandle<()>>>,
+    task: Residents,
 }
 
 #[derive(Clone)]
@@ -61,7 +60,11 @@ struct Ear {
     prefix: Arc<str>,
     /// What the name of this process on the channel begins with.
     own: Token,
+    /// How long a call waits for the server.
+    budget: Duration,
     up: Arc<AtomicBool>,
+    /// Another process of this namespace says nothing of what it changes.
+    misses_some: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Channel {
@@ -71,19 +74,38 @@ impl std::fmt::Debug for Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(config: RedisConfig, listener: Arc<dyn Listener>, prefix: &str) -> Self {
-        let (prefix, own) = (Arc::from(prefix), ambient::token());
-        let ear = Ear { config, listener, prefix, own, up: Arc::default() };
-        Self { ear, task: Mutex::default() }
+    pub(crate) fn new(config: &LanesConfig, listener: Arc<dyn Listener>, prefix: &str) -> Self {
+        let ear = Ear {
+            config: config.redis.clone(),
+            listener,
+            prefix: Arc::from(prefix),
+            own: ambient::token(),
+            budget: config.budget,
+            up: Arc::default(),
+            misses_some: Arc::default(),
+        };
+        Self { ear, task: Residents::default() }
     }
 
-    /// Begins to listen, or begins anew where the runtime that it was done on is gone.
+    /// Begins to listen, on the cache's own thread.
     pub(crate) fn listen(&self) {
-        let Ok(runtime) = Handle::try_current() else { return };
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if task.as_ref().is_none_or(JoinHandle::is_finished) {
-            *task = Some(runtime.spawn(self.ear.clone().run()));
-        }
+        self.task.ensure(|home| {
+            self.ear.up.store(false, Ordering::Release);
+            vec![home.spawn(self.ear.clone().run()).abort_handle()]
+        });
+    }
+
+    /// What is missed.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.ear.misses_some.load(Ordering::Acquire).then(|| MISSED.to_owned())
+    }
+
+    /// Says that this process follows the server, and says nothing here.
+    pub(crate) fn says_that_it_tracks(&self) -> Cmd {
+        let mut message = Map::new();
+        message.insert("coherence".to_owned(), Value::from(TRACKING));
+        message.insert("namespace".to_owned(), Value::from(self.ear.namespace()));
+        self.publish(message)
     }
 
     /// Whether what others say is heard.
@@ -108,21 +130,16 @@ impl Channel {
                 let list = message.entry(*kind).or_insert_with(|| Value::Array(Vec::new()));
                 list.as_array_mut().into_iter().for_each(|list| list.push(name.clone()));
             }
-            message.insert("from".to_owned(), Value::from(self.ear.name()));
-            let mut cmd = Cmd::new();
-            cmd.arg("PUBLISH").arg(NAME).arg(Value::from(message).to_string());
-            cmd
+            self.publish(message)
         });
         messages.collect()
     }
-}
 
-impl Drop for Channel {
-    fn drop(&mut self) {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            task.abort();
-        }
+    fn publish(&self, mut message: Map<String, Value>) -> Cmd {
+        message.insert("from".to_owned(), Value::from(self.ear.name()));
+        let mut cmd = Cmd::new();
+        cmd.arg("PUBLISH").arg(NAME).arg(Value::from(message).to_string());
+        cmd
     }
 }
 
@@ -135,27 +152,35 @@ impl Ear {
     async fn run(self) {
         // Also where the runtime goes away.
         let _down = Down(&self);
-        let mut backoff = FIRST_BACKOFF;
+        let mut pace = Pace::new(self.budget);
         let mut reported = false;
         loop {
-            let connected = Deadline::after(CONNECT).bound(self.connect()).await;
-            match connected {
+            let at_most = pace.attempt(Duration::ZERO, false);
+            match Deadline::after(at_most).bound(self.connect()).await {
                 Some(Ok((sink, stream))) => {
-                    (backoff, reported) = (FIRST_BACKOFF, false);
+                    reported = false;
+                    let up = Stopwatch::start();
                     self.listener.up();
                     self.up.store(true, Ordering::Release);
                     self.hear_all(sink, stream).await;
                     self.down();
+                    pace.lost(up.elapsed());
                 }
-                Some(Err(error)) if !reported => {
-                    tracing::warn!(redis = %self.config, %error, "`{NAME}` is not heard; trying again");
-                    reported = true;
+                Some(Err(error)) => {
+                    if !reported {
+                        tracing::warn!(redis = %self.config, %error, "`{NAME}` is not heard; trying again");
+                        reported = true;
+                    }
+                    pace.failed();
                 }
-                Some(Err(_)) | None => {}
+                None => pace.failed(),
             }
-            ambient::sleep(backoff).await;
-            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            ambient::sleep(pace.pause()).await;
         }
+    }
+
+    fn namespace(&self) -> &str {
+        self.prefix.trim_end_matches(':')
     }
 
     fn down(&self) {
@@ -217,6 +242,12 @@ impl Ear {
         if text("from") == Some(&*self.name()) {
             // It was carried out before it was said.
             return;
+        }
+        if text("coherence") == Some(TRACKING)
+            && text("namespace") == Some(self.namespace())
+            && !self.misses_some.swap(true, Ordering::AcqRel)
+        {
+            tracing::warn!(redis = %self.config, "{MISSED}");
         }
         let all = |name: &str| message.get(name).and_then(Value::as_array).into_iter().flatten();
         for key in all("keys").filter_map(Value::as_str) {

@@ -3,6 +3,7 @@
 use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// The answer of `INFO`.
+#[derive(Debug)]
 pub(super) struct Report(String);
 
 impl Report {
@@ -24,6 +25,18 @@ impl Report {
     /// Whole seconds since the server's start.
     pub(super) fn uptime(&self) -> u64 {
         self.value("uptime_in_seconds").and_then(|uptime| uptime.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether the server certainly had nothing when it started: no snapshot was loaded, and there is no log of commands.
+    /// What came out of such a log is not counted, so a server that has kept one until it was switched off by hand is
+    /// believed wrongly. Servers before 7.0 do not say how much they have loaded.
+    pub(super) fn began_empty(&self) -> bool {
+        ["rdb_last_load_keys_loaded", "aof_enabled"].iter().all(|name| self.value(name) == Some("0"))
+    }
+
+    /// The server's time in milliseconds.
+    pub(super) fn time(&self) -> Option<u64> {
+        self.value("server_time_usec")?.parse::<u64>().ok().map(|micros| micros / 1_000)
     }
 
     fn value(&self, name: &str) -> Option<&str> {

@@ -4,6 +4,17 @@ use std::sync::LazyLock;
 
 use bb8_redis::redis::{Cmd, Script};
 
+use crate::domain::entry::Millis;
+
+/// What a script is told of times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// What was written before is void.
+    pub(crate) start: Millis,
+    /// The time, where the server does not tell it to scripts.
+    pub(crate) now: Option<Millis>,
+}
+
 /// A script and the hash that names it on the server.
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -58,18 +69,22 @@ pub(crate) static UNFENCED: Steps = Steps { fill: &PUT, hold: &INVALIDATE, begin
 
 impl Step {
     /// The call by hash: what is sent first.
-    pub(crate) fn by_hash(&self, key: &[u8], start: u64) -> Cmd {
-        Self::call("EVALSHA", self.script.get_hash(), key, start)
+    pub(crate) fn by_hash(&self, key: &[u8], time: Moment) -> Cmd {
+        Self::call("EVALSHA", self.script.get_hash(), key, time)
     }
 
     /// The call by text, which also loads it: what is sent when the server answers `NOSCRIPT`, that is, has not run it.
-    pub(crate) fn by_text(&self, key: &[u8], start: u64) -> Cmd {
-        Self::call("EVAL", self.source, key, start)
+    pub(crate) fn by_text(&self, key: &[u8], time: Moment) -> Cmd {
+        Self::call("EVAL", self.source, key, time)
     }
 
-    fn call(command: &str, script: &str, key: &[u8], start: u64) -> Cmd {
+    fn call(command: &str, script: &str, key: &[u8], time: Moment) -> Cmd {
         let mut cmd = Cmd::with_capacity(8, key.len() + 128);
-        cmd.arg(command).arg(script).arg(1).arg(key).arg(start);
+        cmd.arg(command).arg(script).arg(1).arg(key);
+        match time.now {
+            None => cmd.arg(time.start),
+            Some(now) => cmd.arg(format!("{} {now}", time.start)),
+        };
         cmd
     }
 }

@@ -7,16 +7,15 @@
 use std::{convert::Infallible, sync::Arc};
 
 use bb8_redis::redis::{
-    self, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError, Value,
+    self, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisError, Value,
     aio::{AsyncPushSender, MultiplexedConnection},
 };
 
 use super::listener::Listener;
 
 /// Push messages need the third version of the protocol.
-pub(super) fn resp3(info: ConnectionInfo) -> ConnectionInfo {
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    info.set_redis_settings(settings)
+pub(super) fn resp3(settings: RedisConnectionInfo) -> RedisConnectionInfo {
+    settings.set_protocol(ProtocolVersion::RESP3)
 }
 
 pub(super) async fn begin(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {

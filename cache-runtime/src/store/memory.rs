@@ -12,7 +12,7 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle, EntryAction, EntryResult},
 };
 
-use super::{Answer, Look, Lookup, Reading, Store};
+use super::{Answer, Look, Lookup, Reading, Store, StoreHealth};
 use crate::{
     Remaining,
     ambient::{self, Clock},
@@ -26,7 +26,7 @@ use crate::{
         key::Key,
         pattern::Pattern,
     },
-    redis::channel::Changes,
+    redis::{channel::Changes, lanes::BreakerState},
     resilience::wakeups::Wakeups,
 };
 
@@ -268,6 +268,15 @@ impl Store for MemoryStore {
 
     fn now(&self) -> Millis {
         self.clock.now()
+    }
+
+    async fn connected(&self) -> bool {
+        true
+    }
+
+    fn health(&self) -> StoreHealth {
+        let breaker = BreakerState::Closed;
+        StoreHealth { store: "in process".to_owned(), lanes: (1, 1), breaker, warms_up: false, trouble: None }
     }
 }
 

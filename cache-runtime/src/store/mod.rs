@@ -7,6 +7,8 @@ pub(crate) mod memory;
 mod off;
 pub(crate) mod redis;
 
+use std::time::Duration;
+
 pub(crate) use self::off::Off;
 use self::{memory::MemoryStore, redis::RedisStore};
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
         pattern::Pattern,
     },
     error::StoreError,
-    redis::channel::Changes,
+    redis::{channel::Changes, lanes::BreakerState},
     resilience::wakeups::Wakeups,
 };
 
@@ -144,6 +146,28 @@ pub(crate) trait Store {
     fn wakeups(&self) -> &Wakeups;
     /// The time by the store's clock, as well as this process knows it.
     fn now(&self) -> Millis;
+    /// The time that an answer is on its way, at least.
+    fn round_trip(&self) -> Duration {
+        Duration::ZERO
+    }
+    /// Waits until the store is in use, not for long. Whether it is.
+    fn connected(&self) -> impl Future<Output = bool> + Send;
+    /// How it is.
+    fn health(&self) -> StoreHealth;
+}
+
+/// How a store is.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreHealth {
+    /// Where entries live.
+    pub(crate) store: String,
+    /// How many of its connections are usable, of how many.
+    pub(crate) lanes: (usize, usize),
+    pub(crate) breaker: BreakerState,
+    /// What is stored does not count yet.
+    pub(crate) warms_up: bool,
+    /// What is wrong.
+    pub(crate) trouble: Option<String>,
 }
 
 /// The store of one cache.
@@ -152,6 +176,18 @@ pub(crate) enum AnyStore {
     Memory(MemoryStore),
     Redis(Box<RedisStore>),
     Off(Off),
+}
+
+/// Calls nest, and each has its steps on the stack: those on Redis, which wait for it anyway, are on the heap. Only a plain
+/// look-up is small.
+macro_rules! each_boxed {
+    ($self:ident, $store:ident => $step:expr) => {
+        match $self {
+            Self::Memory($store) => $step.await,
+            Self::Redis($store) => Box::pin($step).await,
+            Self::Off($store) => $step.await,
+        }
+    };
 }
 
 macro_rules! each {
@@ -170,59 +206,59 @@ impl Store for AnyStore {
     }
 
     async fn read_many(&self, looks: &[Look<'_>]) -> Answer<Vec<Reading>> {
-        each!(self, store => store.read_many(looks).await)
+        each_boxed!(self, store => store.read_many(looks))
     }
 
     async fn versions(&self, tags: &[Key], needed: Millis) -> Answer<Vec<Token>> {
-        each!(self, store => store.versions(tags, needed).await)
+        each_boxed!(self, store => store.versions(tags, needed))
     }
 
     async fn invalidate_tag(&self, tag: &Key) -> Answer<()> {
-        each!(self, store => store.invalidate_tag(tag).await)
+        each_boxed!(self, store => store.invalidate_tag(tag))
     }
 
     async fn acquire(&self, key: &Key, token: Token, seen: Seen, lease: Millis) -> Answer<Acquired<Body>> {
-        each!(self, store => store.acquire(key, token, seen, lease).await)
+        each_boxed!(self, store => store.acquire(key, token, seen, lease))
     }
 
     async fn fill(&self, key: &Key, token: Token, sealed: &Sealed) -> Answer<Stored> {
-        each!(self, store => store.fill(key, token, sealed).await)
+        each_boxed!(self, store => store.fill(key, token, sealed))
     }
 
     async fn release(&self, key: &Key, token: Token) -> Answer<()> {
-        each!(self, store => store.release(key, token).await)
+        each_boxed!(self, store => store.release(key, token))
     }
 
     async fn renew(&self, key: &Key, token: Token, lease: Millis) -> Answer<bool> {
-        each!(self, store => store.renew(key, token, lease).await)
+        each_boxed!(self, store => store.renew(key, token, lease))
     }
 
     async fn invalidate(&self, key: &Key) -> Answer<()> {
-        each!(self, store => store.invalidate(key).await)
+        each_boxed!(self, store => store.invalidate(key))
     }
 
     async fn invalidate_matching(&self, pattern: &Pattern) -> Answer<u64> {
-        each!(self, store => store.invalidate_matching(pattern).await)
+        each_boxed!(self, store => store.invalidate_matching(pattern))
     }
 
     async fn announce(&self, changes: &Changes<'_>) -> Answer<()> {
-        each!(self, store => store.announce(changes).await)
+        each_boxed!(self, store => store.announce(changes))
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
-        each!(self, store => store.hold(key, token, hold).await)
+        each_boxed!(self, store => store.hold(key, token, hold))
     }
 
     async fn begin(&self, key: &Key, token: Token, lease: Millis) -> Answer<()> {
-        each!(self, store => store.begin(key, token, lease).await)
+        each_boxed!(self, store => store.begin(key, token, lease))
     }
 
     async fn end(&self, key: &Key, token: Token, sealed: Option<&Sealed>) -> Answer<Stored> {
-        each!(self, store => store.end(key, token, sealed).await)
+        each_boxed!(self, store => store.end(key, token, sealed))
     }
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
-        each!(self, store => store.remaining(key).await)
+        each_boxed!(self, store => store.remaining(key))
     }
 
     fn listen(&self) {
@@ -230,7 +266,7 @@ impl Store for AnyStore {
     }
 
     async fn watch(&self, key: &Key) -> bool {
-        each!(self, store => store.watch(key).await)
+        each_boxed!(self, store => store.watch(key))
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -239,6 +275,18 @@ impl Store for AnyStore {
 
     fn now(&self) -> Millis {
         each!(self, store => store.now())
+    }
+
+    fn round_trip(&self) -> Duration {
+        each!(self, store => store.round_trip())
+    }
+
+    async fn connected(&self) -> bool {
+        each_boxed!(self, store => store.connected())
+    }
+
+    fn health(&self) -> StoreHealth {
+        each!(self, store => store.health())
     }
 }
 

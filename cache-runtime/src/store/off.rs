@@ -1,6 +1,6 @@
 //! No store: what is left when the configuration is wrong. Every step is refused, so every body runs.
 
-use super::{Answer, Look, Reading, Store};
+use super::{Answer, Look, Reading, Store, StoreHealth};
 use crate::{
     Remaining,
     codec::{Sealed, envelope::Body},
@@ -10,7 +10,7 @@ use crate::{
         pattern::Pattern,
     },
     error::StoreError,
-    redis::channel::Changes,
+    redis::{channel::Changes, lanes::BreakerState},
     resilience::wakeups::Wakeups,
 };
 
@@ -102,5 +102,15 @@ impl Store for Off {
 
     fn now(&self) -> Millis {
         0
+    }
+
+    async fn connected(&self) -> bool {
+        false
+    }
+
+    fn health(&self) -> StoreHealth {
+        let trouble = Some(self.reason.clone());
+        let breaker = BreakerState::Open;
+        StoreHealth { store: "off".to_owned(), lanes: (0, 0), breaker, warms_up: false, trouble }
     }
 }

@@ -6,7 +6,7 @@ use bb8_redis::redis::{self, Cmd, ErrorKind, FromRedisValue, RedisError, ServerE
 
 use futures_util::future::try_join_all;
 
-use super::{Answer, Look, Lookup, Reading, Store};
+use super::{Answer, Look, Lookup, Reading, Store, StoreHealth};
 use crate::{
     Remaining,
     ambient::{self, Clock, millis},
@@ -22,9 +22,10 @@ use crate::{
     error::StoreError,
     redis::{
         channel::{Changes, Channel},
-        lanes::{Lanes, LanesConfig},
+        lanes::{Lanes, LanesConfig, Route, Starts},
         listener::Listener,
-        scripts::{self, Step, Steps},
+        scripts::{self, Moment, Step, Steps},
+        sizes::Sizes,
     },
     resilience::wakeups::Wakeups,
 };
@@ -34,11 +35,12 @@ use crate::{
 #[non_exhaustive]
 pub enum Coherence {
     /// By the server, which remembers what was read (client tracking, Redis 6.0): it tells of every change, whoever made
-    /// it, and of expiry and eviction. Where the server does not track, or does not allow it, as [`Coherence::Channel`].
+    /// it, and of expiry and eviction. Where the server does not track, or does not allow it, the local level stays off.
     #[default]
     Tracking,
     /// By the messages of those who write, on the channel `cache:invalidate`. For fleets in which a service without this
-    /// crate takes part, and for servers that do not track: there every process that writes needs it.
+    /// crate takes part, and for servers that do not track. Every process that writes needs it: one that follows the server
+    /// says nothing here.
     Channel,
 }
 
@@ -57,6 +59,9 @@ pub(crate) struct RedisStore {
     lanes: Lanes,
     /// Where what is read is watched by the server.
     tracked: Lanes,
+    /// Where large values go, so that small ones need not wait behind them.
+    large: Lanes,
+    sizes: Sizes,
     channel: Channel,
     coherence: Coherence,
     wakeups: Wakeups,
@@ -82,14 +87,17 @@ impl RedisStore {
         woken: Arc<dyn Listener>,
     ) -> Result<Self, RedisError> {
         let StoreConfig { coherence, prefix, clock } = config;
-        let channel = Channel::new(lanes.redis.clone(), Arc::clone(&told), &prefix);
+        let channel = Channel::new(&lanes, Arc::clone(&told), &prefix);
         let tracked = match coherence {
             Coherence::Tracking => told,
             Coherence::Channel => woken,
         };
-        let tracked = Lanes::tracked(lanes.clone(), &tracked)?;
+        let says = (coherence == Coherence::Tracking).then(|| channel.says_that_it_tracks());
+        let tracked = Lanes::tracked(lanes.clone(), &tracked, says)?;
+        let large = Lanes::apart(lanes.clone())?;
         let lanes = Lanes::new(lanes)?;
-        Ok(Self { lanes, tracked, channel, coherence, wakeups, clock, steps: &scripts::FENCED })
+        let (sizes, steps) = (Sizes::default(), &scripts::FENCED);
+        Ok(Self { lanes, tracked, large, sizes, channel, coherence, wakeups, clock, steps })
     }
 
     /// With other scripts for the steps that fences decide.
@@ -99,51 +107,63 @@ impl RedisStore {
         self
     }
 
-    pub(crate) fn lanes(&self) -> &Lanes {
-        &self.lanes
-    }
-
     /// Whether changes are told by the messages of those who make them.
     fn speaks(&self) -> bool {
-        self.coherence == Coherence::Channel || self.tracked.is_refused()
+        self.coherence == Coherence::Channel
     }
 
-    /// Sends a look-up where it is to go; with it comes the start of that server, and whether changes will be told.
-    async fn look<T: FromRedisValue>(&self, told: bool, make: impl Fn() -> Cmd) -> (Answer<T>, Millis, bool) {
-        let mut server_start = 0;
-        let mut told = told;
-        if told && self.speaks() {
-            told = self.channel.is_up();
-        } else if told {
-            let tracked = self.tracked.query_now(|start| {
-                server_start = start;
-                make()
-            });
-            match tracked.await {
+    /// Sends a look-up where it is to go; with it comes what is void there, and whether changes will be told.
+    async fn look<T: FromRedisValue>(
+        &self,
+        told: bool,
+        is_large: bool,
+        make: impl Fn() -> Cmd,
+    ) -> (Answer<T>, Starts, bool) {
+        let mut on = Starts::default();
+        let mut make = |starts| {
+            on = starts;
+            make()
+        };
+        let is_tracked = told && !self.speaks();
+        let mut told = told && (is_tracked || self.channel.is_up());
+        let apart = if is_tracked { Some(&self.tracked) } else { is_large.then_some(&self.large) };
+        if let Some(apart) = apart {
+            match apart.query_now(&mut make).await {
                 // That connection is lost, others may not be.
-                None | Some(Err(StoreError::Disconnected)) => told = false,
-                Some(answer) => return (answer, server_start, true),
+                None | Some(Err(StoreError::Disconnected)) => told &= !is_tracked,
+                Some(answer) => return (answer, on, told),
             }
         }
-        let read = self.lanes.query(|start| {
-            server_start = start;
-            make()
-        });
-        let answer = read.await;
-        (answer, server_start, told)
+        let answer = self.lanes.query(Route::ANY, make).await;
+        (answer, on, told)
     }
 
     async fn step<T: FromRedisValue>(
         &self,
+        route: Route,
         step: &'static Step,
         key: &Key,
         arguments: impl Fn(&mut Cmd),
     ) -> Answer<T> {
-        self.run(step, key.as_bytes(), arguments).await
+        self.run(&self.lanes, route, step, key.as_bytes(), arguments).await
+    }
+
+    /// A step that brings a value: a large one goes where it is in nobody's way.
+    async fn store(&self, token: Token, step: &'static Step, key: &Key, body: &[u8]) -> Answer<Stored> {
+        let arguments = |cmd: &mut Cmd| {
+            cmd.arg(&token.0).arg(body);
+        };
+        let is_large = self.sizes.note(key.as_bytes(), body.len());
+        let apart = is_large && self.large.is_usable();
+        let lanes = if apart { &self.large } else { &self.lanes };
+        let answer: u8 = self.run(lanes, Route::after(token), step, key.as_bytes(), arguments).await?;
+        Ok(if answer == 1 { Stored::Yes } else { Stored::Lost })
     }
 
     async fn run<T: FromRedisValue>(
         &self,
+        lanes: &Lanes,
+        route: Route,
         step: &'static Step,
         key: &[u8],
         arguments: impl Fn(&mut Cmd),
@@ -152,11 +172,20 @@ impl RedisStore {
             arguments(&mut cmd);
             cmd
         };
-        let answer = self.lanes.query(|start| with_arguments(step.by_hash(key, start))).await;
-        match answer {
+        let moment = |starts: Starts| Moment {
+            // Only ACQUIRE hands out what others have stored.
+            start: if std::ptr::eq(step, &raw const scripts::ACQUIRE) {
+                starts.values
+            } else {
+                starts.server
+            },
+            now: (!starts.tells_time).then(|| self.now()),
+        };
+        let by_hash = |starts| with_arguments(step.by_hash(key, moment(starts)));
+        match lanes.query(route, by_hash).await {
             // Not executed, so this is not a repetition.
             Err(StoreError::Refused(error)) if is_unknown_script(&error) => {
-                self.lanes.query(|start| with_arguments(step.by_text(key, start))).await
+                lanes.query(route, |starts| with_arguments(step.by_text(key, moment(starts)))).await
             }
             answer => answer,
         }
@@ -167,19 +196,16 @@ fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-fn stored(answer: u8) -> Stored {
-    if answer == 1 { Stored::Yes } else { Stored::Lost }
-}
-
 impl Store for RedisStore {
     async fn read(&self, look: Look<'_>) -> Answer<Reading> {
         let Look { key, tags, told } = look;
         if !tags.is_empty() {
-            let mut readings = self.read_many(&[look]).await?;
+            let mut readings = Box::pin(self.read_many(&[look])).await?;
             return readings.pop().ok_or(StoreError::Damaged);
         }
-        let (answer, server_start, told) = self
-            .look(told, || {
+        let is_large = self.sizes.is_large(key.as_bytes());
+        let (answer, starts, told) = self
+            .look(told, is_large, || {
                 let mut cmd = Cmd::with_capacity(2, key.as_bytes().len() + 3);
                 cmd.arg("GET").arg(key.as_bytes());
                 cmd
@@ -190,8 +216,9 @@ impl Store for RedisStore {
             Err(StoreError::Refused(error)) if error.code() == Some("WRONGTYPE") => None,
             answer => answer?,
         };
+        self.sizes.note(key.as_bytes(), bytes.as_ref().map_or(0, Vec::len));
         let parsed = bytes.map_or(Parsed::Entry(Entry::Missing), envelope::parse);
-        Ok(Reading { lookup: Lookup::of(parsed, self.now(), server_start), tags: Vec::new(), told })
+        Ok(Reading { lookup: Lookup::of(parsed, self.now(), starts.values), tags: Vec::new(), told })
     }
 
     async fn read_many(&self, looks: &[Look<'_>]) -> Answer<Vec<Reading>> {
@@ -201,8 +228,10 @@ impl Store for RedisStore {
             let mut tags: Vec<&Key> = looks.iter().flat_map(|look| look.tags).collect();
             tags.sort_unstable();
             tags.dedup();
-            let (answer, server_start, told) = self
-                .look(looks.iter().all(|look| look.told), || {
+            let is_told = looks.iter().all(|look| look.told);
+            let is_large = looks.iter().any(|look| self.sizes.is_large(look.key.as_bytes()));
+            let (answer, starts, told) = self
+                .look(is_told, is_large, || {
                     let mut cmd = redis::cmd("MGET");
                     for key in looks.iter().map(|look| look.key).chain(tags.iter().copied()) {
                         cmd.arg(key.as_bytes());
@@ -216,11 +245,12 @@ impl Store for RedisStore {
             }
             let versions = values.split_off(looks.len());
             let versions: Vec<Option<Token>> =
-                versions.into_iter().map(|version| envelope::tag_version(&version?, server_start)).collect();
+                versions.into_iter().map(|version| envelope::tag_version(&version?, starts.server)).collect();
             let version = |tag: &Key| versions[tags.binary_search(&tag).ok()?];
             for (look, value) in looks.iter().zip(values) {
+                self.sizes.note(look.key.as_bytes(), value.as_ref().map_or(0, Vec::len));
                 let parsed = value.map_or(Parsed::Entry(Entry::Missing), envelope::parse);
-                let lookup = Lookup::of(parsed, self.now(), server_start);
+                let lookup = Lookup::of(parsed, self.now(), starts.values);
                 readings.push(Reading { lookup, tags: look.tags.iter().map(version).collect(), told });
             }
         }
@@ -231,7 +261,7 @@ impl Store for RedisStore {
         let versions = tags.iter().map(|tag| async move {
             let new = ambient::token();
             let version: Vec<u8> = self
-                .step(&scripts::TAG, tag, |cmd| {
+                .step(Route::ANY, &scripts::TAG, tag, |cmd| {
                     cmd.arg(&new.0).arg(needed).arg(needed.saturating_add(millis(KEPT_LONGER)));
                 })
                 .await?;
@@ -242,7 +272,7 @@ impl Store for RedisStore {
 
     async fn invalidate_tag(&self, tag: &Key) -> Answer<()> {
         self.lanes
-            .query(|_| {
+            .query(Route::ANYHOW, |_| {
                 let mut cmd = redis::cmd("UNLINK");
                 cmd.arg(tag.as_bytes());
                 cmd
@@ -257,7 +287,7 @@ impl Store for RedisStore {
             Seen::Keep(ref id) => (&id.0[..], true),
         };
         let answer: Vec<Reply> = self
-            .step(&scripts::ACQUIRE, key, |cmd| {
+            .step(Route::of(token), &scripts::ACQUIRE, key, |cmd| {
                 cmd.arg(&token.0).arg(id).arg(if keep { "keep" } else { "drop" }).arg(lease);
             })
             .await?;
@@ -265,29 +295,25 @@ impl Store for RedisStore {
     }
 
     async fn fill(&self, key: &Key, token: Token, sealed: &Sealed) -> Answer<Stored> {
-        let body = sealed.body.as_bytes();
-        let answer = self.step(self.steps.fill, key, |cmd| {
-            cmd.arg(&token.0).arg(body);
-        });
-        Ok(stored(answer.await?))
+        self.store(token, self.steps.fill, key, sealed.body.as_bytes()).await
     }
 
     async fn release(&self, key: &Key, token: Token) -> Answer<()> {
-        self.step(&scripts::RELEASE, key, |cmd| {
+        self.step(Route::after(token), &scripts::RELEASE, key, |cmd| {
             cmd.arg(&token.0);
         })
         .await
     }
 
     async fn renew(&self, key: &Key, token: Token, lease: Millis) -> Answer<bool> {
-        self.step(&scripts::RENEW, key, |cmd| {
+        self.step(Route::after(token), &scripts::RENEW, key, |cmd| {
             cmd.arg(&token.0).arg(lease);
         })
         .await
     }
 
     async fn invalidate(&self, key: &Key) -> Answer<()> {
-        self.step(&scripts::INVALIDATE, key, |_| {}).await
+        self.step(Route::ANYHOW, &scripts::INVALIDATE, key, |_| {}).await
     }
 
     async fn invalidate_matching(&self, pattern: &Pattern) -> Answer<u64> {
@@ -295,7 +321,7 @@ impl Store for RedisStore {
         let mut cursor: u64 = 0;
         let mut gone = 0;
         loop {
-            let scan = self.lanes.query(|_| {
+            let scan = self.lanes.query(Route::ANY, |_| {
                 let mut cmd = redis::cmd("SCAN");
                 cmd.arg(cursor).arg("MATCH").arg(&glob).arg("COUNT").arg(SCANNED_AT_ONCE);
                 // Other types are none of ours.
@@ -305,7 +331,9 @@ impl Store for RedisStore {
             let (next, keys): (u64, Vec<Vec<u8>>) = scan.await?;
             // In small batches, between which the server answers others.
             for keys in keys.chunks(DROPPED_AT_ONCE) {
-                let drops = keys.iter().map(|key| self.run::<u64>(&scripts::DROP, key, |_| {}));
+                let drops = keys
+                    .iter()
+                    .map(|key| self.run::<u64>(&self.lanes, Route::ANY, &scripts::DROP, key, |_| {}));
                 gone += try_join_all(drops).await?.into_iter().sum::<u64>();
             }
             if next == 0 {
@@ -316,28 +344,26 @@ impl Store for RedisStore {
     }
 
     async fn announce(&self, changes: &Changes<'_>) -> Answer<()> {
-        // Who only writes does not know yet whether the server tracks: it asks, and speaks until it knows.
-        let is_known = self.speaks() || self.tracked.was_up();
-        if !is_known {
-            self.tracked.ensure_supervised();
-        }
-        if is_known && !self.speaks() {
+        if !self.speaks() {
             return Ok(());
         }
-        let messages =
-            self.channel.say(changes).into_iter().map(|message| self.lanes.query::<u64>(|_| message));
+        let messages = self
+            .channel
+            .say(changes)
+            .into_iter()
+            .map(|message| self.lanes.query::<u64>(Route::ANYHOW, |_| message));
         try_join_all(messages).await.map(drop)
     }
 
     async fn hold(&self, key: &Key, token: Token, hold: Millis) -> Answer<()> {
-        self.step(self.steps.hold, key, |cmd| {
+        self.step(Route::ANYHOW, self.steps.hold, key, |cmd| {
             cmd.arg(&token.0).arg(hold);
         })
         .await
     }
 
     async fn begin(&self, key: &Key, token: Token, lease: Millis) -> Answer<()> {
-        self.step(self.steps.begin, key, |cmd| {
+        self.step(Route::of(token), self.steps.begin, key, |cmd| {
             cmd.arg(&token.0).arg(lease);
         })
         .await
@@ -345,10 +371,7 @@ impl Store for RedisStore {
 
     async fn end(&self, key: &Key, token: Token, sealed: Option<&Sealed>) -> Answer<Stored> {
         let body = sealed.map_or(&[][..], |sealed| sealed.body.as_bytes());
-        let answer = self.step(self.steps.end, key, |cmd| {
-            cmd.arg(&token.0).arg(body);
-        });
-        Ok(stored(answer.await?))
+        self.store(token, self.steps.end, key, body).await
     }
 
     async fn remaining(&self, key: &Key) -> Answer<Remaining> {
@@ -357,7 +380,7 @@ impl Store for RedisStore {
         // The expiry of the key itself: somebody may have changed it by hand.
         let expiry: i64 = self
             .lanes
-            .query(|_| {
+            .query(Route::ANY, |_| {
                 let mut cmd = redis::cmd("PTTL");
                 cmd.arg(key.as_bytes());
                 cmd
@@ -398,6 +421,36 @@ impl Store for RedisStore {
 
     fn now(&self) -> Millis {
         self.lanes.now(&self.clock)
+    }
+
+    fn round_trip(&self) -> Duration {
+        self.lanes.round_trip()
+    }
+
+    async fn connected(&self) -> bool {
+        self.lanes.connected(&self.clock).await
+    }
+
+    fn health(&self) -> StoreHealth {
+        let warms_up = !self.lanes.warms_up_for(&self.clock).is_zero();
+        let trouble = if warms_up {
+            let text = "warming up: Redis has just started, and what is stored within its first second is not served";
+            Some(text.to_owned())
+        } else if self.speaks() {
+            self.channel.trouble()
+        } else {
+            self.tracked.is_refused().then(|| {
+                "Redis does not tell of changes: the local level is off; set CACHE_COHERENCE=channel in all services"
+                    .to_owned()
+            })
+        };
+        StoreHealth {
+            store: format!("redis {}", self.lanes.address()),
+            lanes: self.lanes.up(),
+            breaker: self.lanes.breaker(),
+            warms_up,
+            trouble: self.lanes.trouble().or(trouble),
+        }
     }
 }
 

@@ -363,18 +363,51 @@ async fn who_hears_nothing_serves_nothing_that_is_held() {
     }
 }
 
-/// Who may not track listens to the channel; and says there what it writes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_tracking_is_forbidden_the_channel_takes_its_place() {
+/// A server on which a user may not ask for tracking, and the URL of that user.
+fn without_tracking() -> (RedisServer, String) {
     let server = RedisServer::builder().tcp().start();
-    wait_until_its_start_is_past(&server);
     server.cli(&["ACL", "SETUSER", "service", "on", ">secret", "~*", "&*", "+@all", "-client|tracking"]);
     let url = server.url().replace("redis://", "redis://service:secret@");
+    (server, url)
+}
+
+/// One that took to the channel by itself heard nothing of those that track, and they nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_may_not_track_holds_nothing_and_says_so() {
+    let (server, url) = without_tracking();
     let (namespace, table) = (namespace(), Table::default());
     let reads = cache(&url, &namespace, Coherence::Tracking);
-    let writes = cache(&url, &namespace, Coherence::Tracking);
-    // It asks for tracking at its first need of the level.
-    hold(&writes, 2, &table).await;
+    let writes = cache(&server.url(), &namespace, Coherence::Tracking);
+    hold(&writes, 1, &table).await;
+    let says_so = async || {
+        reads.scope(user(1, &table)).await;
+        reads.health().trouble.is_some_and(|trouble| trouble.contains("CACHE_COHERENCE=channel"))
+    };
+    eventually("it says so", says_so).await;
+    for _ in 0..20 {
+        reads.scope(user(1, &table)).await;
+        let written = table.write(1);
+        assert!(writes.invalidate("user:1").await);
+        assert_eq!(reads.scope(user(1, &table)).await, written);
+        let written = table.write(1);
+        assert!(reads.invalidate("user:1").await);
+        let is_seen = async || writes.scope(user(1, &table)).await == written;
+        eventually("the one that tracks sees it", is_seen).await;
+    }
+    let local = reads.health().local;
+    assert!(!local.is_on && local.values == 0, "{local:?}");
+    assert_eq!(server.cli(&["PUBSUB", "CHANNELS"]), "", "it listens where it was told to");
+}
+
+/// Where it was told to use the channel, no tracking is missed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_channel_needs_no_tracking() {
+    let (_server, url) = without_tracking();
+    let (namespace, table) = (namespace(), Table::default());
+    let reads = cache(&url, &namespace, Coherence::Channel);
+    let writes = cache(&url, &namespace, Coherence::Channel);
+    // It only writes, and speaks all the same.
+    assert!(writes.connected().await);
     is_seen("a key", &reads, &table, async || {
         writes.invalidate("user:1").await;
     })
@@ -383,29 +416,31 @@ async fn where_tracking_is_forbidden_the_channel_takes_its_place() {
         writes.invalidate_tag("team:1").await;
     })
     .await;
-    let key = format!("{namespace}:user:1");
-    is_seen("a message", &reads, &table, async || {
-        server.cli(&["DEL", &key]);
-        server.cli(&["PUBLISH", "cache:invalidate", &format!(r#"{{"keys":["{key}"]}}"#)]);
-    })
-    .await;
+    assert_eq!(reads.health().trouble, None);
 }
 
-/// A process that only writes never asks whether the server tracks.
+/// A fleet of both kinds is one in which some are told nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_only_writes_says_so_where_tracking_is_forbidden() {
-    let server = RedisServer::builder().tcp().start();
-    wait_until_its_start_is_past(&server);
-    server.cli(&["ACL", "SETUSER", "service", "on", ">secret", "~*", "&*", "+@all", "-client|tracking"]);
-    let url = server.url().replace("redis://", "redis://service:secret@");
-    let (namespace, table) = (namespace(), Table::default());
-    let reads = cache(&url, &namespace, Coherence::Tracking);
-    let writes = cache(&url, &namespace, Coherence::Tracking);
-    assert!(writes.connected().await);
-    is_seen("a key", &reads, &table, async || {
-        writes.invalidate("user:1").await;
+async fn a_process_that_listens_hears_of_one_that_says_nothing() {
+    let server = RedisServer::start();
+    let (ours, theirs, table) = (namespace(), namespace(), Table::default());
+    let listens = cache(&server.url(), &ours, Coherence::Channel);
+    hold(&listens, 1, &table).await;
+    hold(&cache(&server.url(), &theirs, Coherence::Tracking), 1, &table).await;
+    // What was said before it was heard before.
+    is_seen("a message", &listens, &table, async || {
+        server.cli(&["DEL", &format!("{ours}:user:1")]);
+        let message = format!(r#"{{"keys":["{ours}:user:1"]}}"#);
+        server.cli(&["PUBLISH", "cache:invalidate", &message]);
     })
     .await;
+    assert_eq!(listens.health().trouble, None, "they share no namespace");
+    let tracks = cache(&server.url(), &ours, Coherence::Tracking);
+    hold(&tracks, 1, &table).await;
+    let says_so = async || {
+        listens.health().trouble.is_some_and(|trouble| trouble.contains("CACHE_COHERENCE=channel in all"))
+    };
+    eventually("it says so", says_so).await;
 }
 
 /// A server that has no room for one more client, for a moment, does track.

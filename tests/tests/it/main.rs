@@ -10,6 +10,7 @@ mod caching;
 mod coherence;
 mod companion;
 mod configuration;
+mod connection;
 mod counts;
 mod deploys;
 mod detach;

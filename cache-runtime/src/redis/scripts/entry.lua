@@ -1,14 +1,20 @@
 -- Shared beginning of every script: the bytes of an entry (the layout is explained in codec/envelope.rs)
--- and its state as the step sees it. KEYS[1]: the entry. ARGV[1]: when the server started, in milliseconds.
+-- and its state as the step sees it. KEYS[1]: the entry. ARGV[1]: when the server started, in milliseconds; behind a space
+-- the time, where this user may not ask for it (`TIME`).
 local FORMAT, LEASE, VALUE, FENCE = 0xC1, 0x11, 0x22, 0x44
 local NONE = string.rep('\0', 16)
 -- The place of all holds in a fence.
 local HOLD = string.rep('\255', 16)
 -- Lua has no exact numbers from here on, and no clock shows such a time: it is damage.
 local TOO_LARGE = 2 ^ 53
-local key, server_start = KEYS[1], tonumber(ARGV[1])
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local key, server_start, now = KEYS[1], tonumber(ARGV[1]), nil
+if server_start then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+else
+  server_start, now = string.match(ARGV[1], '^(%d+) (%d+)$')
+  server_start, now = tonumber(server_start), tonumber(now)
+end
 
 local function read_lease(raw, at)
   local token, deadline = struct.unpack('>c16I8', raw, at)
