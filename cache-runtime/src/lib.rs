@@ -39,6 +39,11 @@
 //! write as soon as their message has come. What is not promised: a write that crashes between its commit and its invalidation leaves
 //! the old value of its *targets* until their TTL ends; a loader that reads from a lagging replica can load old data.
 
+/// The samples of the README, each a program of its own.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 mod ambient;
 mod builder;
 mod cache;

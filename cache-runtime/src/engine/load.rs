@@ -68,7 +68,8 @@ enum Turn<'a, V> {
 
 /// What a body runs under.
 enum Under<'a> {
-    Lease(Leased<'a>, Vec<Token>, Miss),
+    /// The lease, the versions of the tags, and why the caller has missed; a refresh has no caller.
+    Lease(Leased<'a>, Vec<Token>, Option<Miss>),
     Nothing(&'static str),
 }
 
@@ -122,7 +123,7 @@ where
         match turn {
             Turn::Granted(lease, tags) => {
                 self.watch.holds([lease.held()]);
-                Ok((Under::Lease(lease, tags, engine.miss(key)), stale))
+                Ok((Under::Lease(lease, tags, Some(engine.miss(key))), stale))
             }
             Turn::Known(value, good_for) => {
                 let output =
@@ -194,7 +195,8 @@ where
             leader.share(good_for, || self.share(&output));
         }
         match counts {
-            Ok(miss) => engine.count(site, Outcome::Miss(miss)),
+            Ok(Some(miss)) => engine.count(site, Outcome::Miss(miss)),
+            Ok(None) => {}
             Err(reason) => engine.bypassed(site, reason),
         }
         output
@@ -218,7 +220,7 @@ where
             Ok((Asked::Granted(lease), tags)) => {
                 let leader = engine.flights.lead_alone(key);
                 self.watch.holds([lease.held()]);
-                let under = Under::Lease(lease, tags, engine.miss(key));
+                let under = Under::Lease(lease, tags, None);
                 let ran = self.run(&leader, body).await;
                 match self.shape.view(&self.finish(leader, under, ran, None).await) {
                     View::Failed => "failed",

@@ -381,7 +381,7 @@ async fn write_through_fails(id: u64, table: &Table) -> Result<u64, u64> {
     Err(table.write(id))
 }
 
-#[cached(invalidates = ["own:<id>:row"])]
+#[cached(invalidates = ["own:<id>:row"], detach = false)]
 async fn hangs(id: u64, table: &Table) {
     table.write(id);
     std::future::pending::<()>().await;
