@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn one_part_is_one_part_and_its_words_go_on() {
         let only = Selection::Only(vec!["ui"]);
-        let lines = lines(&steps_of(&only, &["trybuild=key".to_owned()], None).unwrap());
-        assert_eq!(lines, [format!("{TEST} --test ui -- trybuild=key")]);
+        let lines = lines(&steps_of(&only, &["mistakes".to_owned(), "trybuild=key".to_owned()], None).unwrap());
+        assert_eq!(lines, [format!("{TEST} --test ui -- mistakes trybuild=key")]);
     }
 
     #[test]
