@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// The mistakes found so far. Dropped with mistakes that nobody read, it panics in debug builds.
+/// The mistakes found so far. Dropped with mistakes that were not read, it panics in debug builds.
 #[derive(Default)]
 pub(crate) struct Diagnostics {
     errors: Vec<syn::Error>,
@@ -42,6 +42,6 @@ impl Diagnostics {
 
 impl Drop for Diagnostics {
     fn drop(&mut self) {
-        debug_assert!(self.errors.is_empty() || std::thread::panicking(), "mistakes that nobody shows");
+        debug_assert!(self.errors.is_empty() || std::thread::panicking(), "mistakes that are not shown");
     }
 }

@@ -36,6 +36,7 @@ use proc_macro::TokenStream;
 /// | `negative_ttl` | class or duration | how long `None` is cached; default: not at all |
 /// | `jitter` | `0.1` | share of the TTL that is taken off at random; default 0.1 |
 /// | `cache_if` | <code>\|user\| ..</code> | stores only values for which this is true |
+/// | `unchanged_if` | <code>\|error\| ..</code> | on a write: errors that say that nothing was changed; such a write invalidates nothing |
 /// | `bypass_if` | expression | runs the body without the cache where this is true; a write still invalidates |
 /// | `batch`, `each` | `"id in ids"` | reads many entries at once: `ids` is the argument that lists them, `<id>` in `key` one of them |
 /// | `stale_while_revalidate` | `"30s"` | how long past its TTL a value is still served at once, while one caller in the fleet loads the next in the background (RFC 5861) |
@@ -90,7 +91,7 @@ use proc_macro::TokenStream;
 /// each other in a circle each says `detach = false`, and one boxes its call.
 ///
 /// # Cancel safety
-/// A caller that goes away leaves nobody waiting: its load goes on, or gives its lease back and another caller runs the
+/// A caller that goes away leaves no other waiting: its load goes on, or gives its lease back and another caller runs the
 /// body. A write that is dropped still invalidates, and keeps its keys fenced for a second, for it may land later.
 ///
 /// # Consistency

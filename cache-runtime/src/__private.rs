@@ -331,6 +331,40 @@ impl<K, F> LaunchAttached for Launch<K, F> {
     }
 }
 
+/// Where `detach` is asked for: `(&&Sends::<R>::NEW).launch()` is [`Detached`] where a result can go to another task. Where
+/// it cannot, [`Detachable`] says so, and nothing else does.
+#[derive(Debug)]
+pub struct Sends<R>(PhantomData<fn() -> R>);
+
+impl<R> Sends<R> {
+    /// A probe for `R`.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// What may go to another task.
+pub trait SendsDetached {
+    /// How.
+    fn launch(&self) -> Detached;
+}
+
+impl<R: Send> SendsDetached for &Sends<R> {
+    fn launch(&self) -> Detached {
+        Detached
+    }
+}
+
+/// What may not.
+pub trait SendsAttached {
+    /// How.
+    fn launch(&self) -> Attached;
+}
+
+impl<R> SendsAttached for Sends<R> {
+    fn launch(&self) -> Attached {
+        Attached
+    }
+}
+
 /// Begins a write, with or without a key of its own. With `bypass` it stores nothing, and invalidates all the same.
 pub async fn write(
     cache: &Cache,
@@ -422,21 +456,7 @@ where
     EntryRules::judged::<S::Value, T, C>(rules)
 }
 
-/// What a function may return where its result is stored: named first, so that the message has no frames of ours.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be cached",
-    label = "needs `Serialize`, `Deserialize`, `Clone`, `Send`, `Sync` and no borrows",
-    note = "help: add `#[derive(Clone, serde::Serialize, serde::Deserialize)]` to the type and to those in it; share with `Arc`, not `Rc`"
-)]
-pub trait ResultValue: Sized {
-    /// Compiles where it can be stored.
-    fn fits(_: PhantomData<Self>) {}
-}
-
-#[diagnostic::do_not_recommend]
-impl<V: CacheValue> ResultValue for V {}
-
-/// The same where the type has the name of a web framework's response.
+/// [`CacheValue`] for a type that has the name of a web framework's response.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is the response of a web framework, which a cache cannot store",
     label = "a response",
@@ -450,13 +470,13 @@ pub trait ServiceValue: Sized {
 #[diagnostic::do_not_recommend]
 impl<V: CacheValue> ServiceValue for V {}
 
-/// The value of a shape, for [`ResultValue::fits`].
+/// The value of a shape, for [`CacheValue::fits`].
 #[inline]
 pub fn value_of<S: Shape>(_: S) -> PhantomData<S::Value> {
     PhantomData
 }
 
-/// The value of a batch's shape, for [`ResultValue::fits`].
+/// The value of a batch's shape, for [`CacheValue::fits`].
 #[inline]
 pub fn batch_value_of<S: BatchShape>(_: S) -> PhantomData<S::Value> {
     PhantomData

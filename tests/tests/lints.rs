@@ -11,6 +11,7 @@
     clippy::arithmetic_side_effects,
     clippy::blanket_clippy_restriction_lints,
     clippy::implicit_return,
+    clippy::large_futures,
     clippy::missing_docs_in_private_items,
     clippy::min_ident_chars,
     clippy::question_mark_used,

@@ -8,10 +8,11 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{Ident, Pat, ReceiverKind, Type, spanned::Spanned as _};
 
 use super::{
-    companion::{turbofish, typed},
-    key::{bindings, pieces},
-    paths::{Paths, at, local},
-    wrapper::{self, shown},
+    arguments::{bindings, typed},
+    generics::turbofish,
+    key::{self, pieces},
+    paths::{Paths, at, local, shown},
+    rules,
 };
 use crate::model::{
     Plan,
@@ -20,8 +21,8 @@ use crate::model::{
     key::KeyPlan,
 };
 
-/// The statements behind `__bypass`; the last is the result.
-pub(super) fn call(plan: &Plan, paths: &Paths<'_>, batch: &Batch) -> TokenStream {
+/// The statements behind the site; the last is the result. `bypass_if`: those that bind `__bypass`.
+pub(super) fn call(plan: &Plan, paths: &Paths<'_>, batch: &Batch, bypass_if: &TokenStream) -> TokenStream {
     let [cache, site, shape, bypass, rules, ids] =
         ["__cache", "__site", "__shape", "__bypass", "__rules", "__ids"].map(local);
     let list = &plan.arguments[batch.list].ident;
@@ -52,15 +53,21 @@ pub(super) fn call(plan: &Plan, paths: &Paths<'_>, batch: &Batch) -> TokenStream
         List::Slice | List::Borrowed => quote!(#private::batch_ids(#shape, #list)),
         List::Owned => list.to_token_stream(),
     };
-    let make_rules = wrapper::rules(plan, paths, "batch_rules");
+    let make_rules = rules::rules(plan, paths, "batch_rules");
     let (key, tags, body) = (key_of(plan, paths, batch), tags_of(plan, paths, batch), body_of(plan, batch));
     let span = value_span(output);
     let (here, shape_here) = (paths.private_at(span), shown("__cache_shape", span));
     let read = quote_spanned! {span=>
         let #shape_here = #shape;
+        #here::CacheValue::fits(#here::batch_value_of(#shape_here));
         #here::batch(&#cache, #site, #shape_here, #ids, #bypass, #key, #tags, #rules, #body).await
     };
     quote! {
+        #[allow(unused_qualifications)]
+        let #bypass = {
+            #bypass_if
+            #bypass
+        };
         let #shape = #found;
         #make_rules
         let #ids = #owned;
@@ -93,7 +100,7 @@ fn tags_of(plan: &Plan, paths: &Paths<'_>, batch: &Batch) -> TokenStream {
     let element = &batch.element;
     let used: BTreeSet<usize> = plan.tags.iter().flat_map(KeyPlan::arguments).collect();
     let patterns = bindings(plan, used);
-    let tags = wrapper::tags(plan, paths, &quote!(&#cache));
+    let tags = key::tags(plan, paths, &quote!(&#cache));
     quote!(|#element| {
         let _ = #element;
         #(#patterns)*

@@ -1,42 +1,25 @@
 //! A key plan to the statements that write the key.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::{Ident, Index, PathArguments, Type, spanned::Spanned as _};
+use syn::{Ident, Index, Type, spanned::Spanned as _};
 
-use super::paths::{Paths, at, local};
+use super::{
+    arguments::{bindings, borrowed, needed},
+    generics::{key_generics, turbofish},
+    paths::{Paths, at, local},
+};
 use crate::{
     model::{
         Plan,
         batch::Batch,
-        function::{Argument, first_type},
+        function::{Argument, Companion},
         key::{KeyPlan, Piece, Root},
     },
     parse::template::Step,
 };
-
-/// What `entry(..)` takes a reference to: `str` for a `String`, what a reference refers to, else the type itself.
-pub(super) fn borrowed(ty: &Type) -> Type {
-    match ty {
-        Type::Reference(reference) => match &*reference.elem {
-            // `&(impl A + B)`
-            Type::Paren(inner) => (*inner.elem).clone(),
-            inner => inner.clone(),
-        },
-        Type::Path(path) if path.qself.is_none() => {
-            let last = path.path.segments.last();
-            match last.map(|last| (last.ident.to_string(), &last.arguments)) {
-                Some((name, PathArguments::None)) if name == "String" => syn::parse_quote!(str),
-                Some((name, arguments)) if name == "Vec" => match first_type(arguments) {
-                    Some(element) => syn::parse_quote!([#element]),
-                    None => ty.clone(),
-                },
-                _ => ty.clone(),
-            }
-        }
-        other => other.clone(),
-    }
-}
 
 /// Statements that write the pieces of `key` into the writer `writer`. `made`: what `<return>` stands for.
 ///
@@ -153,14 +136,59 @@ fn whole(paths: &Paths<'_>, ident: &Ident, ty: &Type, writer: &Ident) -> TokenSt
     }
 }
 
-/// `let (a, b) = &__cache_arg0;` for the patterns among some arguments.
-pub(super) fn bindings<'a>(
-    plan: &'a Plan,
-    indices: impl IntoIterator<Item = usize> + 'a,
-) -> impl Iterator<Item = TokenStream> + 'a {
-    indices.into_iter().filter_map(|index| {
-        let Argument { ident, pattern, .. } = &plan.arguments[index];
-        let pattern = pattern.as_ref()?;
-        Some(quote!(#[allow(unused_variables)] let #pattern = &#ident;))
+/// Writes the function's own key into `__key`.
+pub(super) fn own_key(plan: &Plan, paths: &Paths<'_>, key: &KeyPlan) -> TokenStream {
+    let writer = local("__key");
+    let arguments = needed(plan);
+    let arguments = arguments.iter().map(|index| &plan.arguments[*index].ident);
+    let turbofish = turbofish(&key_generics(plan));
+    match &plan.companion {
+        Companion::Type(name) => quote!(<#name>::__key #turbofish (&mut #writer, #(&#arguments),*);),
+        Companion::Methods { key, .. } => quote!(self.#key #turbofish (&mut #writer, #(&#arguments),*);),
+        Companion::None => pieces(plan, paths, key, &writer, None, plan.version),
+    }
+}
+
+/// The tags of the function's own entry, where it has some.
+pub(super) fn own_tags(plan: &Plan, paths: &Paths<'_>) -> Option<TokenStream> {
+    if plan.tags.is_empty() {
+        return None;
+    }
+    let cache = local("__cache");
+    let needed = needed(plan);
+    let arguments = needed.iter().map(|index| &plan.arguments[*index].ident);
+    let turbofish = turbofish(&key_generics(plan));
+    Some(match &plan.companion {
+        Companion::Type(name) => quote!(<#name>::__tags #turbofish (&#cache, #(&#arguments),*)),
+        Companion::Methods { tags, .. } => quote!(self.#tags #turbofish (&#cache, #(&#arguments),*)),
+        Companion::None => {
+            let patterns =
+                bindings(plan, plan.tags.iter().flat_map(KeyPlan::arguments).collect::<BTreeSet<_>>());
+            let tags = tags(plan, paths, &quote!(&#cache));
+            quote!({ #(#patterns)* #tags })
+        }
     })
+}
+
+/// A list of writers, each with a tag. `cache`: a reference.
+pub(super) fn tags(plan: &Plan, paths: &Paths<'_>, cache: &TokenStream) -> TokenStream {
+    let (writer, private) = (local("__tag"), paths.private());
+    let tags = plan.tags.iter().map(|tag| {
+        let pieces = pieces(plan, paths, tag, &writer, None, 0);
+        quote!({
+            let mut #writer = #private::tag_key(#cache);
+            #pieces
+            #writer
+        })
+    });
+    list(tags)
+}
+
+/// A `Vec`, without the macro that the user may have shadowed.
+pub(super) fn list(elements: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let mut elements = elements.peekable();
+    if elements.peek().is_none() {
+        return quote!(::std::vec::Vec::new());
+    }
+    quote!(<[_]>::into_vec(::std::boxed::Box::new([#(#elements),*])))
 }

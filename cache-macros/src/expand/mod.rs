@@ -1,11 +1,26 @@
 //! Plan to tokens: cannot fail.
+//!
+//! Imports go down this list: `paths`, `arguments`, `generics`, `item` → `key`, `rules`, `body`, `detached` → `targets`, `site` → `read`,
+//! `write`, `batch` → `wrapper`, `companion`, `recover`.
 
+mod arguments;
 mod batch;
+mod body;
 mod companion;
+mod detached;
+mod generics;
+mod item;
 mod key;
 mod paths;
+mod read;
 mod recover;
+mod rules;
+mod site;
+mod targets;
+#[cfg(test)]
+mod tests;
 mod wrapper;
+mod write;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,7 +28,7 @@ use quote::quote;
 use self::paths::Paths;
 use crate::{
     diag::Diagnostics,
-    model::{Plan, foreign},
+    model::{Plan, foreign, recursion},
     parse::{function::Function, options::Options},
 };
 
@@ -27,7 +42,8 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
             let error = error.to_compile_error();
             return quote!(#error #item);
         }
-        Ok(function) => {
+        Ok(mut function) => {
+            recursion::reject(&mut function, &mut diagnostics);
             foreign::reject(&mut options, &function, &mut diagnostics);
             let runtime = options.runtime.clone();
             let companion = options.companion.clone();

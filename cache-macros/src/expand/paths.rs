@@ -63,3 +63,8 @@ pub(super) fn local_at(name: &str, span: Span) -> Ident {
 pub(super) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
+
+/// A name as if the user had written it at `span`: what is wrong with it is shown once, and there.
+pub(super) fn shown(name: &str, span: Span) -> Ident {
+    Ident::new(name, span)
+}

@@ -6,10 +6,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident, quote};
 use syn::{FnArg, Generics, Ident, ReturnType, Signature};
 
-use super::{
-    companion::{kept_generics, parameter},
-    paths::Paths,
-};
+use super::{arguments::parameter, generics::kept_generics, paths::Paths};
 use crate::{
     model::{
         function::{Argument, Companion, arguments, mentions},

@@ -57,7 +57,7 @@ pub(crate) fn is_batch(options: &Options) -> bool {
 }
 
 impl Batch {
-    /// `None` where it is no batch, or one with a mistake.
+    /// `None` where it is not a batch, or one with a mistake.
     pub(crate) fn new(
         options: &Options,
         function: &Function,
@@ -118,7 +118,7 @@ impl Batch {
         let Some((form, element_type)) = list_of(&argument.ty) else {
             diagnostics.error_on(
                 &argument.ty,
-                format!("`{list}` is no list of which a batch can leave some out"),
+                format!("`{list}` is not a list from which a batch can leave elements out"),
                 format!("take `{list}` as `&[K]`, `&Vec<K>` or `Vec<K>`"),
             );
             return None;

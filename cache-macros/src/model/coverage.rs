@@ -60,7 +60,8 @@ pub(crate) fn check_arguments(
     let forgotten = open.iter().filter(|open| open.halves.is_empty()).count();
     // The placeholders that are wrong would be these.
     let explained = forgotten <= key.unknown && key.unknown > 0;
-    let writes = options.mode.is_none().then(|| kinds::borrows_mutably(scope.function));
+    let can_write = options.mode.is_none() && scope.element.is_none();
+    let writes = can_write.then(|| kinds::borrows_mutably(scope.function));
     for Open { argument, missing, halves } in open {
         let function = &scope.function.signature.ident;
         if argument.names.is_empty() && !explained {

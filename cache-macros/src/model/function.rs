@@ -37,7 +37,7 @@ pub(crate) struct Argument {
     pub(crate) ty: Type,
     /// As it was written, for carets.
     pub(crate) written: Pat,
-    /// A pattern that `#[async_trait]` took into the body: nobody sees the names in it.
+    /// A pattern that `#[async_trait]` took into the body: the names in it are hidden.
     pub(crate) hidden: bool,
 }
 

@@ -15,7 +15,7 @@ pub(crate) mod output;
 mod parameters;
 pub(crate) mod placeholder;
 pub(crate) mod policy;
-mod recursion;
+pub(crate) mod recursion;
 mod skipped;
 pub(crate) mod targets;
 
@@ -75,7 +75,6 @@ impl Plan {
     ) -> Result<Self, (Box<Function>, Vec<usize>)> {
         let marked = function::take_skip_markers(&mut function.signature, diagnostics);
         item::check_routes(&function, diagnostics);
-        recursion::check(&function, diagnostics);
         let checked = item::check(&function, options.companion.as_ref(), diagnostics);
         let arguments = function::arguments(&function.signature, checked.as_ref().map(|(form, _)| *form));
         let output = checked.as_ref().map(|(_, output)| output);
@@ -105,7 +104,9 @@ impl Plan {
             if let Some(batch) = &batch {
                 coverage::check_element(key, batch, &skipped, diagnostics);
             }
-            parameters::check(key, &skipped, &function, diagnostics);
+            if checked.is_some() {
+                parameters::check(key, &skipped, &function, diagnostics);
+            }
         }
         let probes_self = parameters::must_probe(key.as_ref(), &skipped, &function);
         let policy = PolicyPlan::new(&options, diagnostics);
@@ -155,7 +156,7 @@ impl Plan {
         }
     }
 
-    /// Whether the attribute uses an argument, so that nobody has to in the body.
+    /// Whether the attribute uses an argument, so that the body need not.
     pub(crate) fn uses(&self, name: &Ident) -> bool {
         let in_key = |key: &KeyPlan| {
             key.arguments().iter().any(|index| {

@@ -1,6 +1,7 @@
 //! An async function that awaits itself has an infinite future, unless the call is in a box.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::quote;
 use syn::Ident;
 
 use crate::{
@@ -8,20 +9,31 @@ use crate::{
     parse::{function::Function, surroundings::Surroundings},
 };
 
-pub(super) fn check(function: &Function, diagnostics: &mut Diagnostics) {
+/// Replaces the body of a function that does: what the compiler says of it is no better.
+pub(crate) fn reject(function: &mut Function, diagnostics: &mut Diagnostics) {
+    if check(function, diagnostics) {
+        function.body = Some(quote!({ ::core::unreachable!() }));
+        function.attributes.push(syn::parse_quote!(#[allow(unused_variables)]));
+    }
+}
+
+fn check(function: &Function, diagnostics: &mut Diagnostics) -> bool {
     let name = &function.signature.ident;
     let is_method = function.signature.receiver().is_some();
     // In the impl of a trait, `self.find()` may be the inherent method of that name.
     if is_method && !matches!(function.surroundings, Surroundings::Impl { of_trait: false, .. }) {
-        return;
+        return false;
     }
-    let Some(call) = function.body.clone().and_then(|body| bare_call(body, name, is_method)) else { return };
+    let Some(call) = function.body.clone().and_then(|body| bare_call(body, name, is_method)) else {
+        return false;
+    };
     let own = if is_method { "self." } else { "" };
     diagnostics.error(
         call.span(),
         format!("`{name}` awaits itself, and a future cannot hold itself"),
         format!("put the call into a box: `Box::pin({own}{name}(..)).await`"),
     );
+    true
 }
 
 /// `name(..).await` or `self.name(..).await`, where nothing is around it that could be a box.
@@ -81,8 +93,9 @@ mod tests {
             of_trait: false,
             methods: Vec::new(),
         };
-        check(&function, &mut diagnostics);
-        !diagnostics.into_tokens().is_empty()
+        let found = check(&function, &mut diagnostics);
+        assert_eq!(found, !diagnostics.into_tokens().is_empty());
+        found
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) struct Options {
     pub(crate) runtime: Option<Path>,
     /// Options whose value was wrong: they count as given.
     pub(crate) broken: Vec<&'static str>,
-    /// Whether something was no option at all, so that nobody knows which ones are missing.
+    /// Whether something was not an option at all, so that it is unknown which ones are missing.
     unclear: bool,
     /// Options of the crate `cached`.
     foreign: Vec<Ident>,
@@ -305,7 +305,7 @@ pub(super) fn ungrouped(expr: Expr) -> Expr {
     }
 }
 
-/// Goes on behind something that is no option.
+/// Goes on behind something that is not an option.
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<proc_macro2::TokenTree>()?;

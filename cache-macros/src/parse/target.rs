@@ -72,7 +72,7 @@ impl Target {
     fn unfit(expr: &Expr, diagnostics: &mut Diagnostics) -> Option<Self> {
         diagnostics.error_on(
             expr,
-            "this is no target of an invalidation",
+            "this is not a target of an invalidation",
             "write a key `\"users:leaderboard\"`, a pattern `\"user:<id>:*\"`, `tag(\"org:<org>\")`, a cached function `get_user(id)`, or `|made| get_user(made.id)`",
         );
         None

@@ -42,7 +42,7 @@ pub(crate) enum Step {
 impl Template {
     /// `option`: `key`, `tags`, `tag` for one in `invalidates`, or `invalidates` for another target.
     ///
-    /// `None` where the text is no template; then a mistake was recorded.
+    /// `None` where the text is not a template; then a mistake was recorded.
     pub(crate) fn parse(literal: &LitStr, option: &str, diagnostics: &mut Diagnostics) -> Option<Self> {
         let text = literal.value();
         let template = Self { literal: literal.clone(), segments: Vec::new() };

@@ -105,7 +105,7 @@ impl fmt::Debug for Key {
     label = "not a `KeyPart`",
     note = "help: pass an integer, a string, or a type with `#[derive(cache_runtime::KeyPart)]`; floats have no exact equality: round them to an integer first",
     note = "the types of `uuid`, `chrono` and `time` need the feature of that name: `cache-runtime = {{ version = \"..\", features = [\"uuid\"] }}`",
-    note = "a type of yours can also write itself: `impl cache_runtime::KeyPart for {Self} {{ fn write_part(&self, key: &mut cache_runtime::KeyWriter) {{ key.text(&self.to_string()) }} }}`"
+    note = "a type of your own can write itself: `impl cache_runtime::KeyPart for YourType {{ fn write_part(&self, key: &mut cache_runtime::KeyWriter) {{ key.text(&self.to_string()) }} }}`"
 )]
 pub trait KeyPart {
     /// Writes the text of `self`.

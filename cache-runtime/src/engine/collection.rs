@@ -11,7 +11,7 @@ use super::shape::shape_marker;
 
 /// What a batch can return: the values of some of its ids.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no result of a batch of `{K}`",
+    message = "`{Self}` is not the result of a batch of `{K}`",
     label = "expected a map from `{K}`, or a list of `Option`s",
     note = "help: return `HashMap<{K}, V>`, `BTreeMap<{K}, V>` or `Vec<Option<V>>`, plain or in a `Result`; ids need `Clone`, in maps also `Eq` and `Hash`, or `Ord`"
 )]

@@ -8,13 +8,17 @@ use crate::flight::Shared;
 
 /// What can be cached: serialisable both ways, cloneable, and owned.
 ///
-/// Implemented for every such type; nobody implements it by hand.
+/// Implemented for every such type, never by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be cached",
-    label = "needs `Serialize`, `DeserializeOwned`, `Clone`, `Send`, `Sync` and no borrows",
+    label = "needs `Serialize`, `Deserialize`, `Clone`, `Send`, `Sync` and no borrows",
     note = "help: add `#[derive(Clone, serde::Serialize, serde::Deserialize)]` to the type and to those in it; share with `Arc`, not `Rc`"
 )]
-pub trait CacheValue: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
+pub trait CacheValue: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// Compiles where it is implemented. Expansions name it first, so that the message has no frames of ours.
+    #[doc(hidden)]
+    fn fits(_: PhantomData<Self>) {}
+}
 
 #[diagnostic::do_not_recommend]
 impl<V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> CacheValue for V {}

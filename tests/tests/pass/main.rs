@@ -34,6 +34,8 @@ mod keys;
 mod methods;
 #[path = "../ui/pass/options.rs"]
 mod options;
+#[path = "../ui/pass/parameters.rs"]
+mod parameters;
 #[path = "../ui/pass/results.rs"]
 mod results;
 #[path = "../ui/pass/spawned.rs"]

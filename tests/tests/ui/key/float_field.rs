@@ -4,7 +4,7 @@ struct Point {
     latitude: f64,
 }
 
-#[cached(ttl = "5m", key = "near:<point.latitude>")]
+#[cached(ttl = "5m", key = "near:<point.latitude>", skip = [point])]
 async fn near(point: Point) -> u64 {
     point.latitude as u64
 }

@@ -1,6 +1,6 @@
 use cache_runtime::cached;
 
-#[cached(ttl = "5 min", key = "user:<id>", tags = ["org:<org>", "type:<T>"], skip = [org])]
+#[cached(ttl = "5 min", key = "user:<id>", tags = ["org:<org>", "type:<T>"], skip = [org, T])]
 async fn get_user<T>(id: u64, org: &str) -> u64 {
     let _ = org;
     id
