@@ -37,7 +37,7 @@ enum Kind {
 
 /// All parts, in the order in which they run: the quick ones first, and the tests last, so that the output ends with
 /// theirs.
-pub(crate) const PARTS: [Part; 19] = [
+pub(crate) const PARTS: [Part; 20] = [
     Part::steps("lint", "rustfmt and clippy", When::Always, lint),
     Part::steps("docs", "rustdoc without warnings", When::Whole, docs),
     Part::steps("features", "each feature of the runtime alone, and the macros alone", When::Whole, features),
@@ -59,6 +59,7 @@ pub(crate) const PARTS: [Part; 19] = [
     Part::tests("unit", "the tests beside the code", When::Always, "--lib --bins"),
     Part::tests("pass", "uses of the attribute that compile", When::Always, "--test pass"),
     Part::tests("hygiene", "the attribute among hostile names", When::Always, "--test hygiene"),
+    Part::tests("lints", "expansions in a crate with strict lints", When::Always, "--test lints"),
     Part::tests("model", "every order of events of the protocol", When::Always, "--test model"),
     Part::tests("interleavings", "random orders of threads", When::Whole, "--test orders"),
     Part::tests("allocations", "how often a hit allocates", When::Whole, "--test allocations"),
@@ -242,8 +243,9 @@ mod tests {
     #[test]
     fn one_part_is_one_part_and_its_words_go_on() {
         let only = Selection::Only(vec!["ui"]);
-        let lines = lines(&steps_of(&only, &["trybuild=key".to_owned()], None).unwrap());
-        assert_eq!(lines, [format!("{TEST} --test ui -- trybuild=key")]);
+        let lines =
+            lines(&steps_of(&only, &["mistakes".to_owned(), "trybuild=key".to_owned()], None).unwrap());
+        assert_eq!(lines, [format!("{TEST} --test ui -- mistakes trybuild=key")]);
     }
 
     #[test]
