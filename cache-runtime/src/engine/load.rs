@@ -12,11 +12,12 @@ use futures_util::future::{Either, join, select};
 use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
     lookup::{Call, Found, judge, judge_value},
+    shape::Same,
     steps::spawn,
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
-    codec::{self, Difference, Seal, Unstorable, envelope::Body},
+    codec::{self, Seal, Unstorable, envelope::Body},
     domain::{
         entry::{Acquired, Lease, Lifetime, Millis, Seen, Stored, Token},
         key::Key,
@@ -359,7 +360,7 @@ where
             View::Negative => (None, self.call.site.config.negative_ttl?),
             View::Value(_) | View::Failed => return None,
         };
-        seal(&self.call.context(), value, ttl, (token, tags), load)
+        seal(&self.call.context(), value, self.shape.same(), ttl, (token, tags), load)
     }
 
     fn share(&self, output: &S::Output) -> Option<Shared> {
@@ -382,6 +383,7 @@ pub(super) const NET: Duration = Duration::from_secs(1);
 pub(super) fn seal<V: CacheValue>(
     context: &Context,
     value: Option<&V>,
+    same: Same<V>,
     ttl: Ttl,
     (token, tags): (Token, &[Token]),
     load: Duration,
@@ -401,10 +403,10 @@ pub(super) fn seal<V: CacheValue>(
         tags,
     };
     let limit = engine.config.max_value_size;
-    let reason = match site.proofs.seal(&seal, limit) {
+    let reason = match site.proofs.seal(&seal, same, limit) {
         Ok((sealed, difference)) => {
-            if let Some(Difference(field)) = difference {
-                site.complain::<V>(Complaint::Different(&field));
+            if let Some(difference) = difference {
+                site.complain::<V>(Complaint::Different(&difference));
             }
             return Some(sealed);
         }

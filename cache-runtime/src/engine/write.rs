@@ -8,6 +8,7 @@ use super::{
     CacheValue, Context, Engine, Rules, Shape, View,
     invalidate::{End, Fence, Target, end},
     load::{beside, prolong, renewals, seal},
+    shape::Same,
     steps::{Counted, spawn, within_budget},
 };
 use crate::{
@@ -94,7 +95,7 @@ impl Write {
         T: Fn(&V) -> Ttl,
         C: Fn(&V) -> bool,
     {
-        self.argument = self.seal(Some(value), || (rules.cache_if)(value), || (rules.ttl)(value));
+        self.argument = self.seal(Some(value), None, || (rules.cache_if)(value), || (rules.ttl)(value));
     }
 
     /// Runs the body; the fence is renewed meanwhile.
@@ -142,10 +143,12 @@ impl Write {
                 failed = true;
                 None
             }
-            View::Value(value) => self.seal(Some(value), || (rules.cache_if)(value), || (rules.ttl)(value)),
+            View::Value(value) => {
+                self.seal(Some(value), shape.same(), || (rules.cache_if)(value), || (rules.ttl)(value))
+            }
             View::Negative => {
                 let negative_ttl = self.site.config.negative_ttl;
-                negative_ttl.and_then(|ttl| self.seal(None::<&S::Value>, || true, || ttl))
+                negative_ttl.and_then(|ttl| self.seal(None::<&S::Value>, None, || true, || ttl))
             }
         };
         self.end(sealed, failed).await;
@@ -155,6 +158,7 @@ impl Write {
     fn seal<V: CacheValue>(
         &self,
         value: Option<&V>,
+        same: Same<V>,
         cache_if: impl FnOnce() -> bool,
         ttl: impl FnOnce() -> Ttl,
     ) -> Option<Sealed> {
@@ -163,7 +167,7 @@ impl Write {
             return None;
         }
         let context = Context { engine: Arc::clone(&self.engine), site: self.site };
-        seal(&context, value, ttl(), (own.token, self.versions.as_ref()?), self.time.elapsed())
+        seal(&context, value, same, ttl(), (own.token, self.versions.as_ref()?), self.time.elapsed())
     }
 
     async fn end(mut self, sealed: Option<Sealed>, failed: bool) {

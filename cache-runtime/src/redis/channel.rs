@@ -59,7 +59,7 @@ struct Ear {
     listener: Arc<dyn Listener>,
     /// The namespace and a colon, or nothing.
     prefix: Arc<str>,
-    /// What the name of this process on the channel begins with.
+    /// Beginning of the name of this process on the channel.
     own: Token,
     up: Arc<AtomicBool>,
 }
