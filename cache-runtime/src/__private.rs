@@ -512,8 +512,8 @@ impl<T> MayBeAbsent for Option<T> {}
 #[diagnostic::do_not_recommend]
 impl<T, E> MayBeAbsent for Result<Option<T>, E> {}
 
-/// Finds the shape of a result by its type, not by its spelling: `(&&&&&Probe::<R>::new()).shape()` takes the first of
-/// these traits that fits, from the one with the most references down.
+/// Finds the shape of a result by its type, not by its spelling: `(&&&&&&&&&&Probe::<R>::new()).shape()` takes the first
+/// of these impls that fits, from the one with the most references down.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<fn() -> R>);
 
@@ -527,7 +527,11 @@ impl<R> Probe<R> {
 }
 
 macro_rules! probes {
-    ($($(#[$doc:meta])* $name:ident: $probe:ty => $shape:ident::$constant:ident<$($parameter:ident $(: $bound:tt $(+ $more:tt)*)?),+>;)*) => {$(
+    ($(
+        $(#[$doc:meta])* $name:ident {
+            $($probe:ty => $shape:ident::$constant:ident<$($parameter:ident $(: $bound:tt $(+ $more:tt)*)?),+>;)+
+        }
+    )*) => {$(
         $(#[$doc])*
         pub trait $name {
             /// The shape.
@@ -536,56 +540,48 @@ macro_rules! probes {
             fn shape(&self) -> Self::Shape;
         }
 
-        impl<$($parameter $(: $bound $(+ $more)*)?),+> $name for $probe {
+        $(impl<$($parameter $(: $bound $(+ $more)*)?),+> $name for $probe {
             type Shape = $shape<$($parameter),+>;
 
             fn shape(&self) -> Self::Shape {
                 $shape::$constant
             }
-        }
+        })+
     )*};
 }
 
+// In each trait, values that can be compared come first.
 probes! {
     /// `Result<Option<T>, E>`, `E: Clone`
-    ProbeFallibleOptionalShared: &&&&Probe<Result<Option<T>, E>> => FallibleOptional::SHARED<T, E: Clone + Send + Sync + 'static>;
-    /// `Result<Option<T>, E>`
-    ProbeFallibleOptional: &&&Probe<Result<Option<T>, E>> => FallibleOptional::NEW<T, E>;
-    /// `Result<T, E>`, `E: Clone`
-    ProbeFallibleShared: &&Probe<Result<T, E>> => Fallible::SHARED<T, E: Clone + Send + Sync + 'static>;
-    /// `Result<T, E>`
-    ProbeFallible: &Probe<Result<T, E>> => Fallible::NEW<T, E>;
-}
-
-/// `Option<T>`: shares its level with [`ProbeFallible`], which it cannot clash with.
-pub trait ProbeOptional {
-    /// The shape.
-    type Shape;
-    /// The shape.
-    fn shape(&self) -> Self::Shape;
-}
-
-impl<T> ProbeOptional for &Probe<Option<T>> {
-    type Shape = Optional<T>;
-
-    fn shape(&self) -> Self::Shape {
-        Optional::NEW
+    ProbeFallibleOptionalShared {
+        &&&&&&&&&Probe<Result<Option<T>, E>>
+            => FallibleOptional::SHARED_COMPARED<T: PartialEq, E: Clone + Send + Sync + 'static>;
+        &&&&&&&&Probe<Result<Option<T>, E>> => FallibleOptional::SHARED<T, E: Clone + Send + Sync + 'static>;
     }
-}
-
-/// Everything else.
-pub trait ProbePlain {
-    /// The shape.
-    type Shape;
-    /// The shape.
-    fn shape(&self) -> Self::Shape;
-}
-
-impl<T> ProbePlain for Probe<T> {
-    type Shape = Plain<T>;
-
-    fn shape(&self) -> Self::Shape {
-        Plain::NEW
+    /// `Result<Option<T>, E>`
+    ProbeFallibleOptional {
+        &&&&&&&Probe<Result<Option<T>, E>> => FallibleOptional::COMPARED<T: PartialEq, E>;
+        &&&&&&Probe<Result<Option<T>, E>> => FallibleOptional::NEW<T, E>;
+    }
+    /// `Result<T, E>`, `E: Clone`
+    ProbeFallibleShared {
+        &&&&&Probe<Result<T, E>> => Fallible::SHARED_COMPARED<T: PartialEq, E: Clone + Send + Sync + 'static>;
+        &&&&Probe<Result<T, E>> => Fallible::SHARED<T, E: Clone + Send + Sync + 'static>;
+    }
+    /// `Result<T, E>`
+    ProbeFallible {
+        &&&Probe<Result<T, E>> => Fallible::COMPARED<T: PartialEq, E>;
+        &&Probe<Result<T, E>> => Fallible::NEW<T, E>;
+    }
+    /// `Option<T>`: shares its levels with [`ProbeFallible`], which it cannot clash with.
+    ProbeOptional {
+        &&&Probe<Option<T>> => Optional::COMPARED<T: PartialEq>;
+        &&Probe<Option<T>> => Optional::NEW<T>;
+    }
+    /// Everything else.
+    ProbePlain {
+        &Probe<T> => Plain::COMPARED<T: PartialEq>;
+        Probe<T> => Plain::NEW<T>;
     }
 }
 

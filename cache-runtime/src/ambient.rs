@@ -38,7 +38,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// Milliseconds since the Unix epoch, about as servers agree on it.
     pub(crate) fn now(&self) -> Millis {
-        /// What the wall clock showed when the other one began.
+        /// Time of the wall clock when the other one began.
         static BEGAN: LazyLock<Millis> = LazyLock::new(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             millis(since).saturating_sub(counted())
@@ -238,7 +238,7 @@ pub(crate) fn token() -> Token {
     Token(token)
 }
 
-/// 64 bits that nobody outside of this process knows.
+/// 64 bits that are not known outside of this process.
 pub(crate) fn seed() -> u64 {
     drawn(0) as u64
 }

@@ -264,7 +264,7 @@ impl CacheBuilder {
     }
 
     pub(crate) fn build_in_memory(mut self) -> Cache {
-        // What is larger finds no room in it, and is to be warned of.
+        // A larger value finds no room in it, and is to be warned of.
         self.max_value_size = self.max_value_size.min(usize::try_from(self.memory / 2).unwrap_or(usize::MAX));
         let store = MemoryStore::new(self.memory, self.max_value_size, self.clock.clone());
         let local = self.local_level(true);

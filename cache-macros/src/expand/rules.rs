@@ -38,7 +38,7 @@ pub(super) fn shape(plan: &Plan, private: &TokenStream) -> TokenStream {
             ProbeFallible as _, ProbeFallibleOptional as _, ProbeFallibleOptionalShared as _, ProbeFallibleShared as _,
             ProbeOptional as _, ProbePlain as _,
         };
-        (&&&&&#private::Probe::<#output>::new()).shape()
+        (&&&&&&&&&&#private::Probe::<#output>::new()).shape()
     })
 }
 

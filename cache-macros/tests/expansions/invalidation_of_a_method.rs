@@ -8,7 +8,7 @@ impl Users {
                 ProbeFallible as _, ProbeFallibleOptional as _, ProbeFallibleOptionalShared as _,
                 ProbeFallibleShared as _, ProbeOptional as _, ProbePlain as _,
             };
-            (&&&&&::cache_runtime::__private_0_1_0::Probe::<()>::new()).shape()
+            (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<()>::new()).shape()
         };
         #[allow(unused_qualifications)]
         let (__key, __tags, __targets, __bypass) = {

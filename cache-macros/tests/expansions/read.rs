@@ -7,7 +7,7 @@ pub async fn get_user(id: u64) -> Result<User, DbError> {
             ProbeFallible as _, ProbeFallibleOptional as _, ProbeFallibleOptionalShared as _,
             ProbeFallibleShared as _, ProbeOptional as _, ProbePlain as _,
         };
-        (&&&&&::cache_runtime::__private_0_1_0::Probe::<Result<User, DbError>>::new()).shape()
+        (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<Result<User, DbError>>::new()).shape()
     };
     let __cache_shape = __shape;
     ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(

@@ -18,7 +18,7 @@ impl Users {
                 ProbeFallible as _, ProbeFallibleOptional as _, ProbeFallibleOptionalShared as _,
                 ProbeFallibleShared as _, ProbeOptional as _, ProbePlain as _,
             };
-            (&&&&&::cache_runtime::__private_0_1_0::Probe::<u64>::new()).shape()
+            (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<u64>::new()).shape()
         };
         let __cache_shape = __shape;
         ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(

@@ -14,7 +14,7 @@ async fn find<'a, T: Clone, const N: usize>(
             ProbeFallible as _, ProbeFallibleOptional as _, ProbeFallibleOptionalShared as _,
             ProbeFallibleShared as _, ProbeOptional as _, ProbePlain as _,
         };
-        (&&&&&::cache_runtime::__private_0_1_0::Probe::<Option<Vec<T>>>::new()).shape()
+        (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<Option<Vec<T>>>::new()).shape()
     };
     <Option<Vec<T>> as ::cache_runtime::__private_0_1_0::MayBeAbsent>::fits();
     let __cache_shape = __shape;
@@ -117,7 +117,7 @@ impl find {
                         ProbeFallible as _, ProbeFallibleOptional as _, ProbeFallibleOptionalShared as _,
                         ProbeFallibleShared as _, ProbeOptional as _, ProbePlain as _,
                     };
-                    (&&&&&::cache_runtime::__private_0_1_0::Probe::<Option<Vec<T>>>::new()).shape()
+                    (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<Option<Vec<T>>>::new()).shape()
                 };
                 ::cache_runtime::__private_0_1_0::entry_rules(
                     __shape,

@@ -7,7 +7,7 @@ async fn store_user(user: User) -> Result<(), DbError> {
             ProbeFallible as _, ProbeFallibleOptional as _, ProbeFallibleOptionalShared as _,
             ProbeFallibleShared as _, ProbeOptional as _, ProbePlain as _,
         };
-        (&&&&&::cache_runtime::__private_0_1_0::Probe::<Result<(), DbError>>::new()).shape()
+        (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<Result<(), DbError>>::new()).shape()
     };
     #[allow(unused_qualifications)]
     let (__key, __tags, __targets, __bypass) = {

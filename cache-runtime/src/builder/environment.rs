@@ -30,7 +30,7 @@ const NAMES: [&str; 16] = [
     "CACHE_COHERENCE",
 ];
 
-/// What other programs call them. Such a variable may be meant for one of those, so it is a warning.
+/// Names that other programs use for them. Such a variable may be meant for one of those, so it is a warning.
 const ELSEWHERE: [(&str, &str); 8] = [
     ("REDIS_URI", "REDIS_URL"),
     ("REDIS_DSN", "REDIS_URL"),
@@ -42,7 +42,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("REDIS_SSL", "REDIS_TLS"),
 ];
 
-/// So many letters may be wrong, missing or swapped in a name that is taken for a misspelled one.
+/// Number of letters that may be wrong, missing or swapped in a name that is taken for a misspelled one.
 const NEAR: usize = 2;
 
 /// The variables that are set, without the white space around them.
@@ -119,14 +119,18 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Names that are set, and those that were perhaps meant.
+    fn of_other_programs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let is_set = |name: &str| self.0.contains_key(name);
+        ELSEWHERE.into_iter().filter(move |(name, meant)| is_set(name) && !is_set(meant))
+    }
+
     /// Refuses names that are nearly ours, where ours is not set beside them. Names that are not near belong to others.
     fn misspelled(&self) -> Result<(), Error> {
-        let unset = |name: &str| !self.0.contains_key(name);
-        for (name, meant) in ELSEWHERE {
-            if !unset(name) && unset(meant) {
-                tracing::warn!("{name} is set, which the cache does not read; it reads {meant}");
-            }
+        for (name, meant) in self.of_other_programs() {
+            tracing::warn!("{name} is set, which the cache does not read; it reads {meant}");
         }
+        let unset = |name: &str| !self.0.contains_key(name);
         for name in self.0.keys().filter(|name| !NAMES.contains(&name.as_str())) {
             let upper = name.to_ascii_uppercase();
             let distance = |ours: &str| strsim::damerau_levenshtein(ours, &upper);
@@ -170,7 +174,16 @@ fn bytes(name: &str, text: &str) -> Result<u64, Error> {
 mod tests {
     use super::*;
 
-    /// What the documentation of `from_env` says is what is read.
+    #[test]
+    fn a_name_of_another_program_is_warned_of_where_ours_is_not_set() {
+        let set = ["REDIS_URI", "REDIS_USER", "REDIS_USERNAME"].map(|name| (name.into(), "x".into()));
+        let environment = Environment::of(set).expect("text");
+        assert_eq!(environment.of_other_programs().collect::<Vec<_>>(), [("REDIS_URI", "REDIS_URL")]);
+        let ours = ELSEWHERE.iter().all(|(name, meant)| NAMES.contains(meant) && !NAMES.contains(name));
+        assert!(ours);
+    }
+
+    /// The documentation of `from_env` names all that is read.
     #[test]
     fn every_variable_is_documented_and_every_class_has_one() {
         let documented = include_str!("../cache.rs");

@@ -1,4 +1,4 @@
-//! What each setting may be. Zero is refused, since it could mean "none" as well as "without bounds"; everything else is
+//! The range of each setting. Zero is refused, since it could mean "none" as well as "without bounds"; everything else is
 //! brought into the range.
 
 use std::time::Duration;

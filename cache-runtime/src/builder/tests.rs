@@ -124,7 +124,8 @@ fn a_variable_that_is_no_text_is_named() {
 
 #[test]
 fn a_setting_of_zero_is_refused_and_others_are_brought_into_their_range() {
-    let zero: [(&str, fn(CacheBuilder) -> CacheBuilder); 7] = [
+    type Set = fn(CacheBuilder) -> CacheBuilder;
+    let zero: [(&str, Set); 7] = [
         ("budget", |builder| builder.budget(Duration::ZERO)),
         ("lease", |builder| builder.lease(Duration::ZERO)),
         ("load_timeout", |builder| builder.load_timeout(Duration::ZERO)),

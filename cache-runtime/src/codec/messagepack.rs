@@ -9,7 +9,7 @@ pub(super) const NIL: [u8; 1] = [0xc0];
 /// Values nested deeper are not decoded: each level takes up stack, and a foreign payload may claim thousands of them.
 const DEEPEST: usize = 256;
 
-/// What the format says of itself to types that have two spellings, such as an address: bytes or text.
+/// The way in which types are asked to write themselves that have two, as an address has: bytes or text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Wire {
     /// It is not human-readable: the shorter one.

@@ -9,7 +9,7 @@ mod tree;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::envelope::{Body, Header};
-pub(crate) use self::{messagepack::Wire, proof::Proofs, tree::Difference};
+pub(crate) use self::{messagepack::Wire, proof::Proofs};
 use crate::domain::{
     entry::{Lifetime, Millis, Token},
     verdict::Fingerprint,
@@ -88,7 +88,7 @@ pub(crate) fn open<V: DeserializeOwned>(body: &Body) -> Option<V> {
     decode(body).ok()
 }
 
-/// What a negative entry is to a caller that wants a `V`: a value only where `V` has one for "none".
+/// A negative entry, to a caller that wants a `V`: a value only where `V` has one for "none".
 pub(crate) fn negative<V: DeserializeOwned>() -> Option<V> {
     messagepack::decode(&messagepack::NIL, Wire::Compact).ok()
 }

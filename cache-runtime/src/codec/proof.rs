@@ -1,8 +1,8 @@
 //! Whether values come back as they were stored. The first value of each type that a function stores is read back, and
 //! the first one after a value that could not be read; in debug builds every one.
 //!
-//! A type that does not come back in the compact spelling is tried in the readable one, and keeps to it. What does not come
-//! back at all is not stored: it would never be a hit.
+//! A type that does not come back in the compact spelling is tried in the readable one, and keeps to it. A value that does
+//! not come back at all is not stored: it would never be a hit.
 
 use std::{
     any::TypeId,
@@ -18,7 +18,7 @@ use super::{
     tree::{self, Difference},
 };
 
-/// What is known of the types that one function stores: one, or as many as a generic function was called with.
+/// Proofs of the types that one function stores: one, or as many as a generic function was called with.
 #[derive(Debug)]
 pub(crate) struct Proofs(RwLock<Vec<(TypeId, Proof)>>);
 
@@ -37,6 +37,7 @@ impl Proofs {
     pub(crate) fn seal<V>(
         &self,
         seal: &Seal<'_, V>,
+        same: Option<fn(&V, &V) -> bool>,
         max_size: usize,
     ) -> Result<(Sealed, Option<Difference>), Unstorable>
     where
@@ -44,17 +45,17 @@ impl Proofs {
     {
         let proof = self.of::<V>();
         let sealed = seal_as(seal, proof.wire, max_size)?;
-        if seal.value.is_none() || (proof.is_proven && !cfg!(debug_assertions)) {
+        let Some(value) = seal.value.filter(|_| !proof.is_proven || cfg!(debug_assertions)) else {
             return Ok((sealed, None));
-        }
-        let found = read_back::<V>(&sealed.body);
+        };
+        let found = read_back(value, same, &sealed.body);
         if matches!(found, Ok(None)) {
             self.put::<V>(Proof { is_proven: true, ..proof });
             return Ok((sealed, None));
         }
         let wire = proof.wire.other();
         if let Ok(other) = seal_as(seal, wire, max_size)
-            && matches!(read_back::<V>(&other.body), Ok(None))
+            && matches!(read_back(value, same, &other.body), Ok(None))
         {
             self.put::<V>(Proof { wire, is_proven: true });
             return Ok((other, None));
@@ -90,18 +91,27 @@ impl Proofs {
     }
 }
 
-/// What is different after reading it: not the order of what is in a set or a map, which may change at any time.
-fn read_back<V>(body: &Body) -> Result<Option<Difference>, rmp_serde::decode::Error>
+/// The difference after reading it; not in the order of a set or a map, which may change at any time.
+fn read_back<V>(
+    value: &V,
+    same: Option<fn(&V, &V) -> bool>,
+    body: &Body,
+) -> Result<Option<Difference>, rmp_serde::decode::Error>
 where
     V: Serialize + DeserializeOwned,
 {
-    let value: V = decode(body)?;
+    let found: V = decode(body)?;
     let mut again = Vec::with_capacity(body.payload().len());
-    let wire = body.header().wire;
-    if messagepack::encode(&value, wire, &mut again).is_err() || again == body.payload() {
-        return Ok(None);
+    let is_written = messagepack::encode(&found, body.header().wire, &mut again).is_ok();
+    if is_written
+        && again != body.payload()
+        && let Some(difference) = tree::difference(body.payload(), &again)
+    {
+        return Ok(Some(difference));
     }
-    Ok(tree::difference(body.payload(), &again))
+    // A value that is not the same as itself, as NaN, says nothing.
+    let differs = same.is_some_and(|same| same(value, value) && !same(value, &found));
+    Ok(differs.then_some(Difference::Unwritten))
 }
 
 #[cfg(test)]

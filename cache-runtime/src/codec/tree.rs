@@ -9,9 +9,14 @@ use serde::{
 
 use super::{Wire, messagepack};
 
-/// The path of a field that differs, such as `profile.name`; empty where it is the value itself.
+/// Part of a value that has come back as another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Difference(pub(crate) String);
+pub(crate) enum Difference {
+    /// The path of a field, such as `profile.name`; empty where it is the value itself.
+    At(String),
+    /// Something that is not written, so that it has no name here.
+    Unwritten,
+}
 
 /// Lists and maps are sorted: the order of a set or of a map is another one each time.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +35,7 @@ enum Tree {
 pub(super) fn difference(first: &[u8], second: &[u8]) -> Option<Difference> {
     let tree = |bytes| messagepack::decode::<Tree>(bytes, Wire::Compact).ok();
     let mut path = Vec::new();
-    tree(first)?.differs(&tree(second)?, &mut path).then(|| Difference(path.join(".")))
+    tree(first)?.differs(&tree(second)?, &mut path).then(|| Difference::At(path.join(".")))
 }
 
 impl Tree {
@@ -64,6 +69,16 @@ impl Tree {
             _ => {}
         }
         true
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::At(path) if path.is_empty() => "the whole value",
+            Self::At(path) => path,
+            Self::Unwritten => "one that is not written, as with `#[serde(skip)]`, or `Some(None)`",
+        })
     }
 }
 
@@ -175,7 +190,7 @@ mod tests {
     #[test]
     fn the_field_that_differs_is_named() {
         let check = |first: &[u8], second: &[u8], path: Option<&str>| {
-            let expected = path.map(|path| Difference(path.to_owned()));
+            let expected = path.map(|path| Difference::At(path.to_owned()));
             assert_eq!(difference(first, second), expected);
             assert_eq!(difference(second, first), expected);
         };

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use super::pattern::Pattern;
 use crate::sync::Arc;
 
-/// The number of patterns that are remembered. A value that nobody has looked at since more than so many is forgotten,
+/// Number of patterns that are remembered. A value that was not looked at since more than so many is forgotten,
 /// whatever its key is.
 pub(crate) const REMEMBERED: usize = 256;
 
@@ -25,11 +25,11 @@ pub(crate) struct Forgotten {
 #[derive(Debug, Default)]
 struct Recent {
     count: u64,
-    /// The last of them, the latest at the end. What was asked for before the first of them is forgotten.
+    /// The last of them, the latest at the end. A value that was asked for before the first of them is forgotten.
     patterns: Vec<Arc<Pattern>>,
 }
 
-/// What became of a key since a mark.
+/// Fate of a key since a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Since {
     pub(crate) is_forgotten: bool,
@@ -68,7 +68,7 @@ impl Forgotten {
     fn change(&self, patterns: impl Fn(&Recent) -> Vec<Arc<Pattern>>) -> u64 {
         let before = self.recent.rcu(|recent| Recent { count: recent.count + 1, patterns: patterns(recent) });
         let count = before.count + 1;
-        // After the patterns: whoever sees the count finds them.
+        // After the patterns: a thread that sees the count finds them.
         self.count.fetch_max(count, Ordering::Release);
         count
     }
@@ -119,7 +119,7 @@ mod tests {
         );
     }
 
-    /// Whoever has seen that a pattern was added finds it, also beside others that add.
+    /// A thread that has seen that a pattern was added finds it, also beside others that add.
     #[test]
     fn a_pattern_that_was_added_is_seen_by_all() {
         let forgotten = Forgotten::default();

@@ -96,9 +96,9 @@ impl From<TtlClass> for Ttl {
     }
 }
 
-/// What is shorter would be none at all.
+/// A shorter one would be none at all.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// What is longer is none of a cache, and no clock of Redis shows such a time.
+/// No clock of Redis shows the end of a longer one.
 pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The lengths of the five classes in one cache.

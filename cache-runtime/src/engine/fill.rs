@@ -4,10 +4,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::future::join;
 
-use super::{CacheValue, Context, Engine, lease::Leased};
+use super::{CacheValue, Context, Engine, lease::Leased, shape::Same};
 use crate::{
     ambient::{self, Deadline, millis},
-    codec::{self, Difference, Seal, Unstorable},
+    codec::{self, Seal, Unstorable},
     domain::{
         entry::{Lifetime, Millis, Stored, Token},
         key::Key,
@@ -22,6 +22,7 @@ use crate::{
 pub(super) fn seal<V: CacheValue>(
     context: &Context,
     value: Option<&V>,
+    same: Same<V>,
     ttl: Ttl,
     (token, tags): (Token, &[Token]),
     load: Duration,
@@ -41,10 +42,10 @@ pub(super) fn seal<V: CacheValue>(
         tags,
     };
     let limit = engine.config.max_value_size;
-    let reason = match site.proofs.seal(&seal, limit) {
+    let reason = match site.proofs.seal(&seal, same, limit) {
         Ok((sealed, difference)) => {
-            if let Some(Difference(field)) = difference {
-                site.complain::<V>(Complaint::Different(&field));
+            if let Some(difference) = difference {
+                site.complain::<V>(Complaint::Different(&difference));
             }
             return Some(sealed);
         }

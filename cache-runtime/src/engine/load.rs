@@ -355,7 +355,7 @@ where
             View::Negative => (None, self.call.site.config.negative_ttl?),
             View::Value(_) | View::Failed => return None,
         };
-        seal(&self.call.context(), value, ttl, (token, tags), load)
+        seal(&self.call.context(), value, self.shape.same(), ttl, (token, tags), load)
     }
 
     fn share(&self, output: &S::Output) -> Option<Shared> {

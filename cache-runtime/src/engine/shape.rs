@@ -34,6 +34,9 @@ pub enum View<'a, V> {
     Failed,
 }
 
+/// How two values are compared, where their type can be.
+pub(crate) type Same<V> = Option<fn(&V, &V) -> bool>;
+
 /// How the result of a function holds its value.
 pub trait Shape: Copy + Send + Sync {
     /// The result.
@@ -51,6 +54,8 @@ pub trait Shape: Copy + Send + Sync {
     fn view(self, output: &Self::Output) -> View<'_, Self::Value>;
     /// The error, where the function has failed.
     fn error(self, output: &Self::Output) -> Option<&Self::Error>;
+    /// How its values are compared.
+    fn same(self) -> Same<Self::Value>;
     /// A copy of the failure for the other callers of a flight, where the error can be cloned.
     fn share_failure(self, output: &Self::Output) -> Option<Shared>;
     /// The result from such a copy.
@@ -80,19 +85,43 @@ macro_rules! shape_marker {
 
 pub(super) use shape_marker;
 
-shape_marker! {
+macro_rules! infallible {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub struct $name<T> {
+            same: Same<T>,
+            value: PhantomData<fn() -> T>,
+        }
+
+        impl<T> $name<T> {
+            pub(crate) const NEW: Self = Self { same: None, value: PhantomData };
+        }
+
+        impl<T: PartialEq> $name<T> {
+            pub(crate) const COMPARED: Self = Self { same: Some(T::eq), value: PhantomData };
+        }
+
+        impl<T> Copy for $name<T> {}
+
+        impl<T> Clone for $name<T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+
+infallible! {
     /// `T`
-    Plain<T>;
+    Plain;
     /// `Option<T>`
-    Optional<T>;
-}
-
-impl<T> Plain<T> {
-    pub(crate) const NEW: Self = Self(PhantomData);
-}
-
-impl<T> Optional<T> {
-    pub(crate) const NEW: Self = Self(PhantomData);
+    Optional;
 }
 
 /// How an error that can be cloned reaches every caller of a flight.
@@ -124,15 +153,24 @@ macro_rules! fallible {
         $(#[$doc])*
         pub struct $name<T, E> {
             sharing: Option<Sharing<E>>,
+            same: Same<T>,
             value: PhantomData<fn() -> T>,
         }
 
         impl<T, E> $name<T, E> {
-            pub(crate) const NEW: Self = Self { sharing: None, value: PhantomData };
+            pub(crate) const NEW: Self = Self { sharing: None, same: None, value: PhantomData };
+        }
+
+        impl<T: PartialEq, E> $name<T, E> {
+            pub(crate) const COMPARED: Self = Self { same: Some(T::eq), ..Self::NEW };
         }
 
         impl<T, E: Clone + Send + Sync + 'static> $name<T, E> {
-            pub(crate) const SHARED: Self = Self { sharing: Some(Sharing::NEW), value: PhantomData };
+            pub(crate) const SHARED: Self = Self { sharing: Some(Sharing::NEW), ..Self::NEW };
+        }
+
+        impl<T: PartialEq, E: Clone + Send + Sync + 'static> $name<T, E> {
+            pub(crate) const SHARED_COMPARED: Self = Self { same: Some(T::eq), ..Self::SHARED };
         }
 
         impl<T, E> Copy for $name<T, E> {}
@@ -179,6 +217,10 @@ impl<T> Shape for Plain<T> {
         None
     }
 
+    fn same(self) -> Same<T> {
+        self.same
+    }
+
     fn share_failure(self, _: &T) -> Option<Shared> {
         None
     }
@@ -209,6 +251,10 @@ impl<T> Shape for Optional<T> {
         None
     }
 
+    fn same(self) -> Same<T> {
+        self.same
+    }
+
     fn share_failure(self, _: &Option<T>) -> Option<Shared> {
         None
     }
@@ -237,6 +283,10 @@ impl<T, E> Shape for Fallible<T, E> {
 
     fn error(self, output: &Self::Output) -> Option<&E> {
         output.as_ref().err()
+    }
+
+    fn same(self) -> Same<T> {
+        self.same
     }
 
     fn share_failure(self, output: &Self::Output) -> Option<Shared> {
@@ -271,6 +321,10 @@ impl<T, E> Shape for FallibleOptional<T, E> {
 
     fn error(self, output: &Self::Output) -> Option<&E> {
         output.as_ref().err()
+    }
+
+    fn same(self) -> Same<T> {
+        self.same
     }
 
     fn share_failure(self, output: &Self::Output) -> Option<Shared> {

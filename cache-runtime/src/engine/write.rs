@@ -9,6 +9,7 @@ use super::{
     fill::{prolong, seal},
     invalidate::{End, Fence, Target, Walks, end},
     keeper::{Held, Watch},
+    shape::Same,
 };
 use crate::{
     ambient::{self, Deadline, Stopwatch, millis},
@@ -102,7 +103,7 @@ impl Write {
         T: Fn(&V) -> Ttl,
         C: Fn(&V) -> bool,
     {
-        self.argument = self.seal(Some(value), || (rules.cache_if)(value), || (rules.ttl)(value));
+        self.argument = self.seal(Some(value), None, || (rules.cache_if)(value), || (rules.ttl)(value));
     }
 
     /// Where it goes on when its caller goes away.
@@ -157,10 +158,12 @@ impl Write {
                 failed = true;
                 None
             }
-            View::Value(value) => self.seal(Some(value), || (rules.cache_if)(value), || (rules.ttl)(value)),
+            View::Value(value) => {
+                self.seal(Some(value), shape.same(), || (rules.cache_if)(value), || (rules.ttl)(value))
+            }
             View::Negative => {
                 let negative_ttl = self.site.config.negative_ttl;
-                negative_ttl.and_then(|ttl| self.seal(None::<&S::Value>, || true, || ttl))
+                negative_ttl.and_then(|ttl| self.seal(None::<&S::Value>, None, || true, || ttl))
             }
         };
         Box::pin(self.end(sealed, failed)).await;
@@ -170,6 +173,7 @@ impl Write {
     fn seal<V: CacheValue>(
         &self,
         value: Option<&V>,
+        same: Same<V>,
         cache_if: impl FnOnce() -> bool,
         ttl: impl FnOnce() -> Ttl,
     ) -> Option<Sealed> {
@@ -178,7 +182,7 @@ impl Write {
             return None;
         }
         let context = Context { engine: Arc::clone(&self.engine), site: self.site };
-        seal(&context, value, ttl(), (own.token, self.versions.as_ref()?), self.time.elapsed())
+        seal(&context, value, same, ttl(), (own.token, self.versions.as_ref()?), self.time.elapsed())
     }
 
     async fn end(mut self, sealed: Option<Sealed>, failed: bool) {

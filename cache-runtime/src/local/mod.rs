@@ -4,7 +4,7 @@
 //! was asked for (rule 8 of the protocol). Nothing is looked up when a key or a tag changes: each has a generation, which a
 //! change raises; a value remembers those that its reader had taken before it asked, and each hit compares them. Patterns,
 //! and losing the connection, are counted (`domain::forgotten`); a value remembers the count, and is compared with what
-//! came since. What was on its way when a change was told is in that way as dead as what was there.
+//! came since. A value that was on its way when a change was told is in that way as dead as one that was there.
 //!
 //! Each value that goes in looks at a few others in passing and drops those that are dead, or too many: no call walks over
 //! all.
@@ -41,8 +41,8 @@ const GENERATIONS: usize = 1 << 16;
 /// not all were looked at since a pattern was forgotten, or everything.
 const SWEPT: usize = 2;
 const SWEPT_AFTER_MANY: usize = 16;
-/// How many values that are of use are spared in one go while others have to make room. What comes after them goes,
-/// whether it is of use or not.
+/// Number of values that are of use and are spared in one go while others have to make room. Those that come after them
+/// go, whether they are of use or not.
 const SPARED: usize = 16;
 
 /// The local level of one cache. It takes up room from the first value on.
@@ -72,7 +72,7 @@ struct Queue {
     bytes: u64,
     /// How many of the first are to be looked at, since they may have been forgotten.
     owed: usize,
-    /// What was asked for before that mark was forgotten as a whole; and how many of those are still here.
+    /// Values that were asked for before that mark were forgotten as a whole; and how many of those are still here.
     whole: u64,
     ghosts: (usize, u64),
     #[cfg(test)]
@@ -352,7 +352,7 @@ impl Queue {
     /// That value goes, or another one takes its place.
     fn gone(&mut self, slot: &Slot) {
         self.bytes -= slot.bytes;
-        // What was forgotten as a whole has kept its mark.
+        // A value that was forgotten as a whole has kept its mark.
         if slot.mark.load(Ordering::Relaxed) < self.whole {
             self.ghosts = (self.ghosts.0 - 1, self.ghosts.1 - slot.bytes);
         }

@@ -172,7 +172,7 @@ fn a_value_that_goes_in_looks_at_a_few_others_only() {
     assert!(put_all("last") <= SPARED + SWEPT_AFTER_MANY);
 }
 
-/// What was forgotten gives its room back, by and by.
+/// Forgotten values give their room back, by and by.
 #[test]
 fn what_a_pattern_took_away_is_dropped_in_passing() {
     let level = level();

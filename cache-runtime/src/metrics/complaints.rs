@@ -1,4 +1,4 @@
-//! What a function says in the log, once for each kind: that its values do not go in, or do not come back.
+//! Warnings of a function, once for each kind: its values do not go in, or do not come back.
 
 use std::{
     fmt::Display,
@@ -17,8 +17,8 @@ pub(crate) enum Complaint<'a> {
     Unserialisable(&'a dyn Display),
     /// In the words of serde.
     Unreadable(&'a str),
-    /// The path of the field, or nothing.
-    Different(&'a str),
+    /// In which field.
+    Different(&'a dyn Display),
     /// It is encoded as `None` is.
     LikeNone,
     /// An entry that cannot be read, and why.
@@ -66,11 +66,9 @@ impl Complaints {
                  behind `tag`, `flatten` or `untagged`; or return another type"
             ),
             Complaint::Different(field) => tracing::warn!(
-                function,
-                value,
-                field = if field.is_empty() { "the whole value" } else { field },
+                function, value, %field,
                 "a hit differs from what the body has returned: `Deserialize` does not undo `Serialize`. \
-                 Let both spell the field in the same way; or return another type"
+                 Let both spell the field in the same way, and write it; or return another type"
             ),
             Complaint::LikeNone => tracing::warn!(
                 function,

@@ -58,7 +58,7 @@ struct Ear {
     listener: Arc<dyn Listener>,
     /// The namespace and a colon, or nothing.
     prefix: Arc<str>,
-    /// What the name of this process on the channel begins with.
+    /// Beginning of the name of this process on the channel.
     own: Token,
     /// How long a call waits for the server.
     budget: Duration,

@@ -324,7 +324,7 @@ mod tests {
     fn keys(names: &[&str], number: usize) -> Vec<Key> {
         let keys_of =
             |name: &&str| (0..number).map(move |number| Key::raw(&format!("{name}:{number}"))).collect();
-        names.iter().flat_map::<Vec<Key>, _>(|name| keys_of(&name)).collect()
+        names.iter().flat_map::<Vec<Key>, _>(|name| keys_of(name)).collect()
     }
 
     /// No poll of a walk takes longer than a few hundred keys need, and it counts from its first poll on.
@@ -343,7 +343,7 @@ mod tests {
             }
             let held = keys.iter().filter(|key| holds(&store, key)).count();
             assert_eq!(held, 5 * STEP, "all that match are gone at once, and nothing else, at poll {polls}");
-            // What is stored meanwhile is not of the time before.
+            // A value that is stored meanwhile is not of the time before.
             if !holds(&store, &new) {
                 put(&store, &new);
             }

@@ -28,7 +28,7 @@ fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("later")
 }
 
-/// What the clock shows more than it would.
+/// Puts the wall clock ahead by so much, or back.
 fn set(seconds: i64) {
     fs::write(env::var("CLOCK_SHIFT").expect("set"), seconds.to_string()).expect("written");
 }

@@ -163,16 +163,35 @@ async fn a_value_that_comes_back_as_another_one_is_named_once() {
     async fn numbers(id: u64) -> std::collections::HashMap<u64, u64> {
         (0..id).map(|number| (number, number)).collect()
     }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct User {
+        id: u64,
+        #[serde(skip)]
+        is_admin: bool,
+    }
+    #[cached(ttl = "5m", key = "user:<id>")]
+    async fn user(id: u64) -> User {
+        User { id, is_admin: true }
+    }
+    #[cached(ttl = "5m", key = "find:<id>")]
+    async fn find_user(id: u64) -> Result<Option<User>, String> {
+        Ok(Some(User { id, is_admin: id == 1 }))
+    }
     let calls = async |_: Cache| {
         for id in 0..2 {
             for _ in 0..2 {
                 price(id).await;
                 numbers(id + 30).await;
+                user(id).await;
+                find_user(id).await.unwrap();
             }
         }
     };
     let warnings = heard_on_both(calls).await;
-    check(&warnings, "::price", &["a hit differs", "Price", "field=\"cents\""]);
+    check(&warnings, "::price", &["a hit differs", "Price", "field=cents"]);
+    for function in ["::user", "::find_user"] {
+        check(&warnings, function, &["a hit differs", "#[serde(skip)]"]);
+    }
     assert_eq!(warnings.of("::numbers"), [""; 0], "the order of a map is no difference");
 }
 

@@ -19,7 +19,7 @@ where
     let lifetime = Lifetime { fresh: 1, total: 1 };
     let fingerprint = Fingerprint(0);
     let seal = Seal { value: Some(value), id: Token::NONE, lifetime, load: 0, fingerprint, tags: &[] };
-    proofs.seal(&seal, 1 << 20)
+    proofs.seal(&seal, None, 1 << 20)
 }
 
 fn comes_back<V>(value: &V, wire: Wire)
@@ -33,7 +33,7 @@ where
 
 fn differs<V: Serialize + DeserializeOwned + 'static>(value: &V, field: &str) {
     let (_, difference) = seal(&Proofs::new(), value).expect("storable");
-    assert_eq!(difference, Some(Difference(field.to_owned())));
+    assert_eq!(difference, Some(Difference::At(field.to_owned())));
 }
 
 fn is_refused<V: Serialize + DeserializeOwned + 'static>(value: &V, message: &str) {
@@ -140,4 +140,28 @@ fn a_value_that_could_not_be_read_makes_the_next_one_be_proven_anew() {
     assert!(proofs.of::<Event>().is_proven);
     // Each type of a generic function has its own.
     assert!(!proofs.of::<IpAddr>().is_proven);
+}
+
+/// `serde` does not write it, so only a comparison shows that it is gone.
+#[test]
+fn a_field_that_is_not_written_is_missed_where_values_can_be_compared() {
+    #[derive(PartialEq, Serialize, Deserialize)]
+    struct User {
+        id: u32,
+        #[serde(skip)]
+        is_admin: bool,
+        nickname: Option<Option<String>>,
+        score: f64,
+    }
+    let difference = |user: &User| {
+        let lifetime = Lifetime { fresh: 1, total: 1 };
+        let fingerprint = Fingerprint(0);
+        let seal = Seal { value: Some(user), id: Token::NONE, lifetime, load: 0, fingerprint, tags: &[] };
+        Proofs::new().seal(&seal, Some(User::eq), 1 << 20).expect("storable").1
+    };
+    let user = || User { id: 1, is_admin: false, nickname: None, score: 0.5 };
+    assert_eq!(difference(&user()), None);
+    assert_eq!(difference(&User { is_admin: true, ..user() }), Some(Difference::Unwritten));
+    assert_eq!(difference(&User { nickname: Some(None), ..user() }), Some(Difference::Unwritten));
+    assert_eq!(difference(&User { score: f64::NAN, ..user() }), None, "it is never the same");
 }

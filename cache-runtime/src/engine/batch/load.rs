@@ -150,7 +150,7 @@ where
             Some(_) => return None,
             None => self.site.config.negative_ttl?,
         };
-        seal(&self.context(), value, ttl, (token, &versions), load)
+        seal(&self.context(), value, None, ttl, (token, &versions), load)
     }
 
     /// FILL, or RELEASE where nothing is to be stored. Whether there was an answer.

@@ -9,7 +9,7 @@ use crate::Error;
 
 const DEFAULT_PORT: u16 = 6379;
 
-/// What stands beside the URL or the host.
+/// Variables beside the URL or the host.
 struct Companions {
     port: Option<Port>,
     tls: Option<bool>,
@@ -123,7 +123,7 @@ impl Companions {
         Ok(Self { port, tls, username: variable("REDIS_USERNAME"), password: variable("REDIS_PASSWORD"), db })
     }
 
-    /// The name of the first that somebody has written, as Kubernetes has not.
+    /// The name of the first that is set, and not by Kubernetes.
     fn first(&self, variable: &impl Fn(&str) -> Option<String>) -> Option<&'static str> {
         let written = |name: &str| match name {
             "REDIS_PORT" => matches!(self.port, Some(Port::Number(_))),
@@ -148,7 +148,7 @@ impl Companions {
     }
 }
 
-/// What people write for true and false.
+/// The usual words for true and false.
 pub(crate) fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
@@ -197,7 +197,7 @@ fn port_of(link: &str) -> Option<u16> {
     link.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
 }
 
-/// What is between the scheme and the path.
+/// The part between the scheme and the path.
 fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Settings that somebody may write who means "as long as possible", or "at once".
+//! Settings that mean "as long as possible", or "at once".
 
 use std::time::Duration;
 
