@@ -456,7 +456,22 @@ where
     EntryRules::judged::<S::Value, T, C>(rules)
 }
 
-/// [`CacheValue`] for a type that has the name of a web framework's response.
+/// [`CacheValue`] of a result. Expansions name it first, so that the message has no frames of ours; without supertraits, so
+/// that it is one message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be cached",
+    label = "needs `Serialize`, `Deserialize`, `Clone`, `Send`, `Sync` and no borrows",
+    note = "help: add `#[derive(Clone, serde::Serialize, serde::Deserialize)]` to the type and to those in it; share with `Arc`, not `Rc`"
+)]
+pub trait ResultValue: Sized {
+    /// Compiles where it can be stored.
+    fn fits(_: PhantomData<Self>) {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<V: CacheValue> ResultValue for V {}
+
+/// The same for a type that has the name of a web framework's response.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is the response of a web framework, which a cache cannot store",
     label = "a response",
@@ -470,13 +485,13 @@ pub trait ServiceValue: Sized {
 #[diagnostic::do_not_recommend]
 impl<V: CacheValue> ServiceValue for V {}
 
-/// The value of a shape, for [`CacheValue::fits`].
+/// The value of a shape, for [`ResultValue::fits`].
 #[inline]
 pub fn value_of<S: Shape>(_: S) -> PhantomData<S::Value> {
     PhantomData
 }
 
-/// The value of a batch's shape, for [`CacheValue::fits`].
+/// The value of a batch's shape, for [`ResultValue::fits`].
 #[inline]
 pub fn batch_value_of<S: BatchShape>(_: S) -> PhantomData<S::Value> {
     PhantomData

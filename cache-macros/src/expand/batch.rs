@@ -59,7 +59,7 @@ pub(super) fn call(plan: &Plan, paths: &Paths<'_>, batch: &Batch, bypass_if: &To
     let (here, shape_here) = (paths.private_at(span), shown("__cache_shape", span));
     let read = quote_spanned! {span=>
         let #shape_here = #shape;
-        #here::CacheValue::fits(#here::batch_value_of(#shape_here));
+        #here::ResultValue::fits(#here::batch_value_of(#shape_here));
         #here::batch(&#cache, #site, #shape_here, #ids, #bypass, #key, #tags, #rules, #body).await
     };
     quote! {

@@ -45,11 +45,11 @@ pub(crate) fn cached(tokens: TokenStream, item: &TokenStream) -> TokenStream {
         Ok(mut function) => {
             recursion::reject(&mut function, &mut diagnostics);
             foreign::reject(&mut options, &function, &mut diagnostics);
-            let runtime = options.runtime.clone();
+            let runtime = options.runtime.clone().map(|runtime| runtime.value);
             let companion = options.companion.clone();
             let key = options.key.clone();
             let tags = options.tags.clone().map(|tags| tags.value).unwrap_or_default();
-            let skip = options.skip.clone().unwrap_or_default();
+            let skip = options.skipped().to_vec();
             match Plan::new(function, options, tokens, &mut diagnostics) {
                 Ok(plan) => expand(&plan),
                 Err((function, marked)) => {

@@ -55,7 +55,8 @@ pub(super) fn fits(plan: &Plan, paths: &Paths<'_>) -> TokenStream {
         let span = output::value(output).span();
         let (private, shape_here, shape) =
             (paths.private_at(span), shown("__cache_shape", span), local("__shape"));
-        let check = Ident::new(if output::is_response(output) { "ServiceValue" } else { "CacheValue" }, span);
+        let check =
+            Ident::new(if output::is_response(output) { "ServiceValue" } else { "ResultValue" }, span);
         let value = quote_spanned!(span=> #private::#check::fits(#private::value_of(#shape_here)););
         quote!(let #shape_here = #shape; #value)
     });

@@ -149,22 +149,20 @@ fn vec_of(ty: &Type) -> Option<&Type> {
 
 /// What a batch cannot do.
 fn forbid(options: &Options, diagnostics: &mut Diagnostics) {
-    let spans = [
-        ("invalidates", options.invalidates.as_ref().map(|option| option.span)),
-        ("mode", options.mode.as_ref().map(|option| option.span)),
-        ("value", options.value.as_ref().map(|option| option.span)),
-        ("stale_while_revalidate", options.stale_while_revalidate.as_ref().map(|option| option.span)),
-        ("stale_if_error", options.stale_if_error.as_ref().map(|option| option.span)),
-        ("early_refresh", options.early_refresh.as_ref().map(|option| option.span)),
-        ("detach", options.detach.as_ref().map(|option| option.span)),
-        ("settle", options.settle.as_ref().map(|option| option.span)),
-        ("strict", options.strict.as_ref().map(|option| option.span)),
+    const FORBIDDEN: [&str; 9] = [
+        "invalidates",
+        "mode",
+        "value",
+        "stale_while_revalidate",
+        "stale_if_error",
+        "early_refresh",
+        "detach",
+        "settle",
+        "strict",
     ];
-    for (name, span) in spans {
-        if let Some(span) = span {
-            diagnostics.error(span, format!("`{name}` is not for batches"), format!("remove `{name}`"));
-        }
-    }
+    options.forbid(&FORBIDDEN, diagnostics, |name| {
+        (format!("`{name}` is not for batches"), format!("remove `{name}`"))
+    });
 }
 
 /// The body runs once more where another process has not brought what it was loading.

@@ -248,20 +248,13 @@ fn borrows(ty: TokenStream) -> bool {
 /// What is for functions that read, or for those that write, and stands on one of the other kind.
 pub(crate) fn check_kind(options: &Options, mode: Option<&Mode>, diagnostics: &mut Diagnostics) {
     let Some(mode) = mode else { return };
-    let reads = matches!(mode, Mode::Read);
-    let spans = [
-        (true, "early_refresh", options.early_refresh.as_ref().map(|option| option.span)),
-        (true, "load_timeout", options.load_timeout.as_ref().map(|option| option.span)),
-        (true, "local", options.local.as_ref().map(|option| option.span)),
-        (false, "settle", options.settle.as_ref().map(|option| option.span)),
-        (false, "strict", options.strict.as_ref().map(|option| option.span)),
-        (false, "unchanged_if", options.unchanged_if.as_ref().map(|option| option.span)),
-    ];
-    for (for_reads, name, span) in spans {
-        if let (Some(span), true) = (span, for_reads != reads) {
-            let kind = if for_reads { "read" } else { "write" };
-            let wrong = format!("`{name}` is for functions that {kind}");
-            diagnostics.error(span, wrong, format!("remove `{name}`"));
+    let (forbidden, kind): (&[&str], &str) = match mode {
+        Mode::Read => (&["settle", "strict", "unchanged_if"], "write"),
+        Mode::WriteThrough { .. } | Mode::Invalidate => {
+            (&["early_refresh", "load_timeout", "local"], "read")
         }
-    }
+    };
+    options.forbid(forbidden, diagnostics, |name| {
+        (format!("`{name}` is for functions that {kind}"), format!("remove `{name}`"))
+    });
 }

@@ -24,7 +24,7 @@ pub(crate) fn reject(options: &mut Options, function: &Function, diagnostics: &m
     let element = element.as_ref().map(|element| Element(Some(element)));
     let scope = Scope { function, arguments: &arguments, element };
     let writes = options.given("invalidates") || options.value.is_some() || options.mode.is_some();
-    let skipped = |name: &str| options.skip.iter().flatten().any(|skipped| skipped == name);
+    let skipped = |name: &str| options.skipped().iter().any(|skipped| skipped == name);
     let missing = |name: &str| !writes && !skipped(name);
     let in_key = Place { option: "key = ", missing: &missing };
     if options.key.as_ref().is_some_and(|key| check(&key.value, in_key, scope, diagnostics)) {

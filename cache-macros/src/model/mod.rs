@@ -135,7 +135,7 @@ impl Plan {
             (true, Some((form, output)), Some(mode), Some(body)) => Ok(Self {
                 function,
                 body,
-                runtime: options.runtime,
+                runtime: options.runtime.map(|runtime| runtime.value),
                 form,
                 output,
                 arguments,

@@ -41,7 +41,7 @@ impl Mode {
             written = Ident::new("cached", whole).to_token_stream();
         }
         if !key {
-            let skipped = |name: &&Ident| options.skip.iter().flatten().any(|skipped| skipped == *name);
+            let skipped = |name: &&Ident| options.skipped().iter().any(|skipped| skipped == *name);
             let names = arguments.iter().flat_map(|argument| &argument.names).filter(|name| !skipped(name));
             let placeholders: String = names.map(|name| format!(":<{name}>")).collect();
             let help = format!("add `key = \"{}{placeholders}\"`", function.signature.ident);
@@ -157,27 +157,25 @@ fn check_name(function: &Function, options: &Options, diagnostics: &mut Diagnost
 
 /// What makes no sense where nothing is stored.
 fn forbid_without_key(options: &Options, diagnostics: &mut Diagnostics) {
-    let spans = [
-        ("mode", options.mode.as_ref().map(|option| option.span)),
-        ("value", options.value.as_ref().map(|option| option.span)),
-        ("negative_ttl", options.negative_ttl.as_ref().map(|option| option.span)),
-        ("jitter", options.jitter.as_ref().map(|option| option.span)),
-        ("stale_while_revalidate", options.stale_while_revalidate.as_ref().map(|option| option.span)),
-        ("stale_if_error", options.stale_if_error.as_ref().map(|option| option.span)),
-        ("cache_if", options.cache_if.as_ref().map(|option| option.span)),
-        ("bypass_if", options.bypass_if.as_ref().map(|option| option.span)),
-        ("version", options.version.as_ref().map(|option| option.span)),
-        ("tags", options.tags.as_ref().map(|option| option.span)),
-        ("skip", options.skip.as_ref().and_then(|names| names.first()).map(Ident::span)),
+    const FORBIDDEN: [&str; 11] = [
+        "mode",
+        "value",
+        "negative_ttl",
+        "jitter",
+        "stale_while_revalidate",
+        "stale_if_error",
+        "cache_if",
+        "bypass_if",
+        "version",
+        "tags",
+        "skip",
     ];
-    for (name, span) in spans {
-        let Some(span) = span else { continue };
-        diagnostics.error(
-            span,
+    options.forbid(&FORBIDDEN, diagnostics, |name| {
+        (
             format!("`{name}` has no meaning without `key` and `ttl`: this function stores nothing"),
             format!("remove `{name}`, or add `key` and `ttl`"),
-        );
-    }
+        )
+    });
 }
 
 /// A write inside of a transaction is not committed when the function returns.

@@ -32,10 +32,10 @@ impl Skipped {
     ) -> Self {
         let mut skipped = Self {
             arguments: BTreeSet::new(),
-            names: options.skip.clone().unwrap_or_default(),
+            names: options.skipped().to_vec(),
             broken: options.broken.contains(&"skip"),
         };
-        for name in options.skip.iter().flatten() {
+        for name in options.skipped() {
             skipped.check(name, scope, key, diagnostics);
         }
         for &index in marked {

@@ -4,6 +4,7 @@ mod cached_crate;
 pub(crate) mod duration;
 pub(crate) mod foreign;
 pub(crate) mod function;
+mod list;
 pub(crate) mod options;
 pub(crate) mod surroundings;
 pub(crate) mod target;

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, ExprCall, ExprClosure, ExprLit, ExprMethodCall, Lit, LitStr};
 
-use super::options::ungrouped;
+use super::list::ungrouped;
 use crate::diag::Diagnostics;
 
 /// What a write makes unusable.

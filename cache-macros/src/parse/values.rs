@@ -2,61 +2,58 @@
 
 use std::time::Duration;
 
-use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, parse::ParseStream};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, parse::ParseStream, spanned::Spanned as _};
 
 use super::{
     duration::{self, DurationError},
-    options::Each,
+    options::{Each, example},
+    target::Target,
     template::Template,
 };
 use crate::diag::Diagnostics;
 
-/// What a value of an option looks like.
-pub(super) fn example(option: &str) -> &'static str {
-    match option {
-        "key" => "\"user:<id>\"",
-        "ttl" => "\"5m\"",
-        "negative_ttl" => "\"30s\"",
-        "skip" => "[pool]",
-        "mode" => "\"write-through\"",
-        "value" => "\"user\"",
-        "invalidates" => "[\"users:leaderboard\"]",
-        "jitter" => "0.1",
-        "cache_if" => "|user| ..",
-        "unchanged_if" => "|error| ..",
-        "version" => "2",
-        "companion" => "false",
-        "crate" => "::my_crate::cache_runtime",
-        "stale_while_revalidate" => "\"30s\"",
-        "stale_if_error" => "\"10m\"",
-        "early_refresh" => "1.0",
-        "load_timeout" => "\"5s\"",
-        "settle" => "\"500ms\"",
-        "tags" => "[\"org:<org>\"]",
-        "local" => "\"5s\"",
-        "each" => "\"id in ids\"",
-        "detach" | "strict" | "batch" => "true",
-        _ => "..",
-    }
+/// Any expression.
+pub(super) fn expression(value: &Expr, _: &str, _: &mut Diagnostics) -> Option<Expr> {
+    Some(value.clone())
 }
 
-pub(super) fn string(
-    value: &Expr,
-    option: &str,
-    example: &str,
-    diagnostics: &mut Diagnostics,
-) -> Option<LitStr> {
+/// A string in quotes.
+fn string(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<LitStr> {
     match value {
-        Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => Some(text.clone()),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
         other => {
-            let help = format!("write `{option} = \"{example}\"`");
+            let help = format!("write `{option} = {}`", example(option));
             diagnostics.error_on(other, format!("`{option}` is not a string"), help);
             None
         }
     }
 }
 
-pub(super) fn idents(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Ident>> {
+/// What stands in a string.
+pub(super) fn text(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<String> {
+    string(value, option, diagnostics).map(|literal| literal.value())
+}
+
+pub(super) fn template(value: &Expr, option: &str, diagnostics: &mut Diagnostics) -> Option<Template> {
+    Template::parse(&string(value, option, diagnostics)?, option, diagnostics)
+}
+
+/// A list of targets. Every mistake of the list is shown, not only the first.
+pub(super) fn targets(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<Vec<Target>> {
+    let Expr::Array(list) = value else {
+        let help = "write a list: `invalidates = [\"users:leaderboard\", get_user(id)]`";
+        diagnostics.error(value.span(), "`invalidates` is not a list", help);
+        return None;
+    };
+    if list.elems.is_empty() {
+        let help = "name a target, such as `\"users:leaderboard\"`, or remove it";
+        diagnostics.error_on(list, "`invalidates` is empty", help);
+        return None;
+    }
+    Some(list.elems.iter().filter_map(|element| Target::parse(element, diagnostics)).collect())
+}
+
+pub(super) fn idents(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<Vec<Ident>> {
     let names = match value {
         Expr::Array(list) => list.elems.iter().map(ident).collect::<Option<Vec<_>>>(),
         _ => None,
@@ -68,7 +65,7 @@ pub(super) fn idents(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<
 }
 
 /// A list of templates. Every mistake of the list is shown, not only the first.
-pub(super) fn tags(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Template>> {
+pub(super) fn tags(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<Vec<Template>> {
     let Expr::Array(list) = value else {
         let help = "write a list: `tags = [\"org:<org>\"]`";
         diagnostics.error_on(value, "`tags` is not a list", help);
@@ -90,8 +87,8 @@ pub(super) fn tags(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Vec<Te
 }
 
 /// `id in ids`
-pub(super) fn each(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Each> {
-    let literal = string(value, "each", "id in ids", diagnostics)?;
+pub(super) fn each(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<Each> {
+    let literal = string(value, "each", diagnostics)?;
     let names = literal.parse_with(|input: ParseStream<'_>| {
         let element = input.parse()?;
         input.parse::<Token![in]>()?;
@@ -108,7 +105,7 @@ pub(super) fn each(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Each> 
 }
 
 /// A duration in words, or `false`.
-pub(super) fn local(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Duration>> {
+pub(super) fn local(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<Option<Duration>> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) => duration(value, "local", diagnostics).map(Some),
         _ if boolean(value) == Some(false) => Some(None),
@@ -137,7 +134,7 @@ pub(super) fn verdict(value: &Expr, option: &str, diagnostics: &mut Diagnostics)
     }
 }
 
-pub(super) fn ident(value: &Expr) -> Option<Ident> {
+fn ident(value: &Expr) -> Option<Ident> {
     match value {
         Expr::Path(path) => path.path.get_ident().cloned(),
         _ => None,
@@ -145,7 +142,7 @@ pub(super) fn ident(value: &Expr) -> Option<Ident> {
 }
 
 /// A number, whole or not.
-pub(super) fn number(value: &Expr) -> Option<f64> {
+fn number(value: &Expr) -> Option<f64> {
     match value {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Float(number) => number.base10_parse().ok(),
@@ -156,7 +153,7 @@ pub(super) fn number(value: &Expr) -> Option<f64> {
     }
 }
 
-pub(super) fn boolean(value: &Expr) -> Option<bool> {
+fn boolean(value: &Expr) -> Option<bool> {
     match value {
         Expr::Lit(literal) if let Lit::Bool(flag) = &literal.lit => Some(flag.value),
         _ => None,
@@ -198,7 +195,7 @@ pub(super) fn duration(value: &Expr, option: &str, diagnostics: &mut Diagnostics
 }
 
 /// Beta of XFetch; `false` is 0.
-pub(super) fn early_refresh(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
+pub(super) fn early_refresh(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<f64> {
     let number = match boolean(value) {
         Some(false) => Some(0.0),
         Some(true) => None,
@@ -215,7 +212,7 @@ pub(super) fn early_refresh(value: &Expr, diagnostics: &mut Diagnostics) -> Opti
     beta
 }
 
-pub(super) fn jitter(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64> {
+pub(super) fn jitter(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<f64> {
     let share = number(value).filter(|share| (0.0..=1.0).contains(share));
     if share.is_none() {
         diagnostics.error_on(
@@ -227,7 +224,7 @@ pub(super) fn jitter(value: &Expr, diagnostics: &mut Diagnostics) -> Option<f64>
     share
 }
 
-pub(super) fn version(value: &Expr, diagnostics: &mut Diagnostics) -> Option<u32> {
+pub(super) fn version(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<u32> {
     let number = match value {
         Expr::Lit(literal) if let Lit::Int(number) = &literal.lit => number.base10_parse::<u32>().ok(),
         _ => None,
@@ -239,7 +236,7 @@ pub(super) fn version(value: &Expr, diagnostics: &mut Diagnostics) -> Option<u32
     version
 }
 
-pub(super) fn companion(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Option<Ident>> {
+pub(super) fn companion(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<Option<Ident>> {
     if boolean(value) == Some(false) {
         return Some(None);
     }
@@ -251,7 +248,7 @@ pub(super) fn companion(value: &Expr, diagnostics: &mut Diagnostics) -> Option<O
     name.map(Some)
 }
 
-pub(super) fn path(value: &Expr, diagnostics: &mut Diagnostics) -> Option<Path> {
+pub(super) fn path(value: &Expr, _: &str, diagnostics: &mut Diagnostics) -> Option<Path> {
     match value {
         Expr::Path(path) => Some(path.path.clone()),
         other => {

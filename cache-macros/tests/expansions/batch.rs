@@ -22,7 +22,7 @@ async fn get_users(ids: &[u64], org: String) -> Result<HashMap<u64, User>, DbErr
     );
     let __ids = ::cache_runtime::__private_0_1_0::batch_ids(__shape, ids);
     let __cache_shape = __shape;
-    ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::batch_value_of(
+    ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::batch_value_of(
         __cache_shape,
     ));
     ::cache_runtime::__private_0_1_0::batch(

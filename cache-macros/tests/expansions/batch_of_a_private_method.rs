@@ -34,9 +34,9 @@ impl Users {
         );
         let __ids = ids;
         let __cache_shape = __shape;
-        ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::batch_value_of(
-            __cache_shape,
-        ));
+        ::cache_runtime::__private_0_1_0::ResultValue::fits(
+            ::cache_runtime::__private_0_1_0::batch_value_of(__cache_shape),
+        );
         ::cache_runtime::__private_0_1_0::batch(
             &__cache,
             __site,

@@ -10,7 +10,7 @@ pub async fn get_user(id: u64) -> Result<User, DbError> {
         (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<Result<User, DbError>>::new()).shape()
     };
     let __cache_shape = __shape;
-    ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
+    ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
         __cache_shape,
     ));
     let mut __key = ::cache_runtime::__private_0_1_0::key(&__cache);

@@ -21,7 +21,7 @@ impl Users {
             (&&&&&&&&&&::cache_runtime::__private_0_1_0::Probe::<u64>::new()).shape()
         };
         let __cache_shape = __shape;
-        ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
+        ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
             __cache_shape,
         ));
         let mut __key = ::cache_runtime::__private_0_1_0::key(&__cache);

@@ -18,7 +18,7 @@ async fn find<'a, T: Clone, const N: usize>(
     };
     <Option<Vec<T>> as ::cache_runtime::__private_0_1_0::MayBeAbsent>::fits();
     let __cache_shape = __shape;
-    ::cache_runtime::__private_0_1_0::CacheValue::fits(::cache_runtime::__private_0_1_0::value_of(
+    ::cache_runtime::__private_0_1_0::ResultValue::fits(::cache_runtime::__private_0_1_0::value_of(
         __cache_shape,
     ));
     let mut __key = ::cache_runtime::__private_0_1_0::key(&__cache);

@@ -14,11 +14,7 @@ use crate::flight::Shared;
     label = "needs `Serialize`, `Deserialize`, `Clone`, `Send`, `Sync` and no borrows",
     note = "help: add `#[derive(Clone, serde::Serialize, serde::Deserialize)]` to the type and to those in it; share with `Arc`, not `Rc`"
 )]
-pub trait CacheValue: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// Compiles where it is implemented. Expansions name it first, so that the message has no frames of ours.
-    #[doc(hidden)]
-    fn fits(_: PhantomData<Self>) {}
-}
+pub trait CacheValue: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> CacheValue for V {}

@@ -145,7 +145,7 @@ async fn a_write_that_panics_invalidates(cache: Cache) {
 }
 
 async fn a_write_that_is_dropped_invalidates(cache: Cache) {
-    #[cached(ttl = "STANDARD", key = "user:<id>", invalidates = [top_users()])]
+    #[cached(ttl = "STANDARD", key = "user:<id>", invalidates = [top_users()], detach = false)]
     async fn hanging(id: u64, begun: oneshot::Sender<()>) -> User {
         begun.send(()).unwrap();
         std::future::pending::<()>().await;
