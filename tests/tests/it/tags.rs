@@ -359,12 +359,9 @@ async fn what_tags_cost() {
         cache
             .scope(async {
                 let runs = Runs::default();
-                // All scripts are known to the server from here on, and what it can do.
+                // All scripts are known to the server from here on.
                 costs(0, &runs).await;
                 cache.invalidate_tag("cost:0").await;
-                if coherence == Coherence::Tracking {
-                    eventually("it tracks", async || cache.health().local.is_on).await;
-                }
                 let (commands, turns) = cost(&server, &proxy, costs(1, &runs)).await;
                 assert_eq!(count(&commands, "mget"), 1, "{commands:?}");
                 // ACQUIRE and a TAG each, then FILL and a TAG each; sent together, answered one by one.

@@ -59,6 +59,9 @@ enum Failure {
     Host,
 }
 
+/// What comes of an attempt where its runtime carries it to the end.
+type Connected = Result<(MultiplexedConnection, Greeting), Unconnected>;
+
 /// Takes a lane down when the runtime ends that carries its connection.
 struct Sentinel {
     lane: Weak<Lane>,
@@ -201,7 +204,7 @@ impl Supervisor {
         host: &Handle,
         number: u64,
         has_begun: Arc<AtomicBool>,
-    ) -> (Carried, oneshot::Receiver<Result<(MultiplexedConnection, Greeting), Unconnected>>) {
+    ) -> (Carried, oneshot::Receiver<Connected>) {
         let (answer, connected) = oneshot::channel();
         let sentinel = Sentinel { lane: Arc::downgrade(&self.lane), number };
         let listener = self.lane.listener.clone();
