@@ -81,7 +81,7 @@ macro_rules! repository {
 
         impl<E: Entity> $name<E> {
             #[cached(ttl = "5m", key = $key)]
-            pub async fn $method(&self, id: u64) -> (String, u64) {
+            pub(crate) async fn $method(&self, id: u64) -> (String, u64) {
                 (E::NAME.to_owned(), tick() + id)
             }
         }
