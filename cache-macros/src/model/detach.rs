@@ -250,9 +250,7 @@ pub(crate) fn check_kind(options: &Options, mode: Option<&Mode>, diagnostics: &m
     let Some(mode) = mode else { return };
     let (forbidden, kind): (&[&str], &str) = match mode {
         Mode::Read => (&["settle", "strict", "unchanged_if"], "write"),
-        Mode::WriteThrough { .. } | Mode::Invalidate => {
-            (&["early_refresh", "load_timeout", "local"], "read")
-        }
+        Mode::WriteThrough { .. } | Mode::Invalidate => (&["early_refresh", "load_timeout", "local"], "read"),
     };
     options.forbid(forbidden, diagnostics, |name| {
         (format!("`{name}` is for functions that {kind}"), format!("remove `{name}`"))

@@ -1,6 +1,6 @@
 use cache_runtime::cached;
 
-#[cached(ttl = "5m", key = "user:<id>", invalidates = ["users"], early_refresh = 1.0, load_timeout = "5s", detach = true)]
+#[cached(ttl = "5m", key = "user:<id>", invalidates = ["users"], early_refresh = 1.0, load_timeout = "5s")]
 async fn save(id: u64) -> u64 {
     id
 }
