@@ -22,7 +22,7 @@ use crate::{
     redis::{listener::Listener, report::is_of_server},
 };
 
-/// How long the values from before a reconnect are void on a connection.
+/// How long the values from before a reconnect are void on a connection (rule 16).
 ///
 /// A process that was cut off cannot know who else was. Another one that came back later still has invalidations to repeat,
 /// of writes that have returned meanwhile: until it has, what they invalidate is in Redis as it was. It hurries, so that this
