@@ -322,9 +322,8 @@ mod tests {
     }
 
     fn keys(names: &[&str], number: usize) -> Vec<Key> {
-        let keys_of =
-            |name: &&str| (0..number).map(move |number| Key::raw(&format!("{name}:{number}"))).collect();
-        names.iter().flat_map::<Vec<Key>, _>(|name| keys_of(name)).collect()
+        let keys_of = |name| (0..number).map(move |number| Key::raw(&format!("{name}:{number}")));
+        names.iter().flat_map(keys_of).collect()
     }
 
     /// No poll of a walk takes longer than a few hundred keys need, and it counts from its first poll on.
