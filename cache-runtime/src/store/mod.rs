@@ -147,10 +147,7 @@ pub(crate) trait Store {
     /// The time by the store's clock, as well as this process knows it.
     fn now(&self) -> Millis;
     /// The time that an answer is on its way, at least.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "loads that skip what does not fit into the budget come next")
-    )]
+    #[allow(dead_code, reason = "loads that skip what does not fit into the budget come next")]
     fn round_trip(&self) -> Duration {
         Duration::ZERO
     }

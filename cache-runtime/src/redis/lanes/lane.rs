@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    ambient::{self, ArmedDeadline, Deadline, millis},
+    ambient::{self, Deadline, millis},
     domain::entry::Millis,
     error::StoreError,
     redis::{listener::Listener, report::is_of_server},
@@ -271,9 +271,9 @@ impl Picked<'_> {
     pub(super) async fn send<T: FromRedisValue>(
         mut self,
         cmd: Cmd,
-        deadline: ArmedDeadline,
+        deadline: Deadline,
     ) -> Result<T, StoreError> {
-        let deadline = if self.is_silent { Deadline::after(LEAVES).arm() } else { deadline };
+        let deadline = if self.is_silent { Deadline::after(LEAVES) } else { deadline };
         match deadline.bound(cmd.query_async(&mut self.connection)).await {
             Some(answer) => self.judge(answer),
             None if self.is_silent => Err(StoreError::Timeout),
