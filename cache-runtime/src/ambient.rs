@@ -18,8 +18,6 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::time::Sleep;
-
 use crate::domain::entry::{Millis, Token};
 
 /// The clock of an in-process store, and of what this process remembers.
@@ -147,12 +145,13 @@ impl Deadline {
         if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
             return Some(output);
         }
-        self.arm().bound(future).await
-    }
-
-    /// With its timer, for a future that will not be ready at once.
-    pub(crate) fn arm(self) -> ArmedDeadline {
-        ArmedDeadline(home::timer(self.0))
+        let Some(timer) = home::timer(self.0) else { return Some(future.await) };
+        let mut timer = pin!(timer);
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+        })
+        .await
     }
 
     pub(crate) fn has_passed(self) -> bool {
@@ -162,24 +161,6 @@ impl Deadline {
     /// The time that is left.
     pub(crate) fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
-    }
-}
-
-/// A deadline with a timer.
-#[derive(Debug)]
-pub(crate) struct ArmedDeadline(Option<Sleep>);
-
-impl ArmedDeadline {
-    /// `None` where the deadline passes before the future is ready.
-    pub(crate) async fn bound<F: Future>(self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        let Some(timer) = self.0 else { return Some(future.await) };
-        let mut timer = pin!(timer);
-        poll_fn(|context| match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
-        })
-        .await
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) struct Residents {
 }
 
 impl Residents {
-    /// Whether they have begun in this process, as far as the last timer knows.
+    /// Whether they have begun in this process, as far as the last timer knows: to ask the system each time would cost as much
+    /// as the rest of a look-up, so that the first command of a forked child goes unanswered.
     pub(crate) fn are_here(&self) -> bool {
         self.process.load(Ordering::Acquire) == PROCESS.load(Ordering::Relaxed)
     }

@@ -32,7 +32,7 @@ use self::{
 };
 use super::{config::RedisConfig, listener::Listener};
 use crate::{
-    ambient::{self, ArmedDeadline, Clock, Deadline, home::Residents},
+    ambient::{self, Clock, Deadline, home::Residents},
     domain::entry::{Millis, Token},
     error::StoreError,
 };
@@ -178,9 +178,9 @@ impl Lanes {
         }
     }
 
-    /// When a command that is sent now counts as unanswered. Its timer tells a forked child from its parent, too.
-    fn deadline(&self) -> ArmedDeadline {
-        Deadline::after(self.lanes[0].timeout).arm()
+    /// When a command that is sent now counts as unanswered.
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.lanes[0].timeout)
     }
 
     /// The server's time, as far as it is known.
@@ -189,10 +189,7 @@ impl Lanes {
     }
 
     /// How long the way to the server and back takes: the shortest of the last heartbeats.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "loads that skip what does not fit into the budget come next")
-    )]
+    #[allow(dead_code, reason = "loads that skip what does not fit into the budget come next")]
     pub(crate) fn round_trip(&self) -> Duration {
         self.shared.round_trip()
     }

@@ -9,7 +9,7 @@ use crate::{
     counts::{cost, count},
     local::{Table, until_held},
     proxy::Proxy,
-    support::{Runs, both, eventually, namespace, redis_builder, wait_until_its_start_is_past},
+    support::{Runs, both, namespace, redis_builder, wait_until_its_start_is_past},
 };
 
 both! {

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    ambient::{self, ArmedDeadline, millis},
+    ambient::{self, Deadline, millis},
     domain::entry::Millis,
     error::StoreError,
     redis::{listener::Listener, report::is_of_server},
@@ -30,6 +30,9 @@ use crate::{
 /// Values that were stored since the reconnect are of loads that began after it. Tags stay as they are: a version is
 /// created anew where it is void, and one process's bad network would end the values of all others.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// A command that is not to wait for an answer has left within this time.
+const LEAVES: Duration = Duration::from_millis(10);
 
 /// One lane, up or down.
 pub(super) struct Lane {
@@ -94,6 +97,7 @@ pub(crate) struct Starts {
 pub(super) struct Picked<'a> {
     lane: &'a Lane,
     number: u64,
+    is_silent: bool,
     pub(super) starts: Starts,
     connection: MultiplexedConnection,
 }
@@ -133,7 +137,8 @@ impl Lane {
 
     /// A clone of the connection: nothing is held while a command is under way.
     pub(super) fn pick(&self, though_silent: bool) -> Option<Picked<'_>> {
-        if !though_silent && self.silent.load(Ordering::Acquire) {
+        let is_silent = self.silent.load(Ordering::Acquire);
+        if is_silent && !though_silent {
             return None;
         }
         let open = self.open.load();
@@ -143,7 +148,7 @@ impl Lane {
             starts.values = starts.server;
         }
         let connection = open.connection.clone();
-        Some(Picked { lane: self, number: open.number, starts, connection })
+        Some(Picked { lane: self, number: open.number, is_silent, starts, connection })
     }
 
     /// The same of one connection.
@@ -266,10 +271,12 @@ impl Picked<'_> {
     pub(super) async fn send<T: FromRedisValue>(
         mut self,
         cmd: Cmd,
-        deadline: ArmedDeadline,
+        deadline: Deadline,
     ) -> Result<T, StoreError> {
+        let deadline = if self.is_silent { Deadline::after(LEAVES) } else { deadline };
         match deadline.bound(cmd.query_async(&mut self.connection)).await {
             Some(answer) => self.judge(answer),
+            None if self.is_silent => Err(StoreError::Timeout),
             None => {
                 self.lane.suspect(self.lane.timeout);
                 Err(StoreError::Timeout)

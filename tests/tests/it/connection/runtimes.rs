@@ -65,7 +65,8 @@ fn no_runtime_is_needed() {
 /// As a facade for callers that are not async, or one test after another, has it.
 #[test]
 fn runtimes_may_come_and_go() {
-    let kinds: [(&str, fn() -> Runtime); 3] = [("many threads", many), ("one", one), ("bare", bare)];
+    type Kind = (&'static str, fn() -> Runtime);
+    let kinds: [Kind; 3] = [("many threads", many), ("one", one), ("bare", bare)];
     for (kind, runtime) in kinds {
         each_call_is_served(kind, |cache, runs| {
             runtime().block_on(cache.scope(get(1, runs)));
