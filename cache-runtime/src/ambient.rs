@@ -154,6 +154,26 @@ impl Deadline {
         .await
     }
 
+    /// The same for one of several commands that are to leave in one write: its timer is set once the others have been sent,
+    /// for setting it takes long enough for the connection to write what is there.
+    pub(crate) async fn bound_together<F: Future>(self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut first = true;
+        let sent = poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if first => {
+                first = false;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Ready(None),
+        });
+        match sent.await {
+            Some(output) => Some(output),
+            None => self.bound(future).await,
+        }
+    }
+
     pub(crate) fn has_passed(self) -> bool {
         Instant::now() >= self.0
     }

@@ -8,8 +8,9 @@ use super::{
     batch::is_batch,
     function::{Argument, Companion, mentions},
     mode::{Mode, find},
+    placeholder::Scope,
     policy::TtlPlan,
-    targets::TargetPlan,
+    targets::{MadeTarget, TargetPlan},
 };
 use crate::{
     diag::Diagnostics,
@@ -36,15 +37,15 @@ struct Obstacle {
 
 impl Detach {
     pub(crate) fn new(
-        function: &Function,
+        scope: Scope<'_>,
         options: &Options,
-        arguments: &[Argument],
         mode: Option<&Mode>,
         ttl: Option<&TtlPlan>,
         targets: &[TargetPlan],
         companion: &Companion,
         diagnostics: &mut Diagnostics,
     ) -> Self {
+        let Scope { function, arguments, .. } = scope;
         // The body of a batch belongs to its caller.
         if mode.is_none() || is_batch(options) {
             return Self::No;
@@ -185,11 +186,15 @@ fn obstacle(
 
 /// A target that is made after the body, from what the body has taken over.
 fn late_target(targets: &[TargetPlan], arguments: &[Argument]) -> Option<Obstacle> {
-    let names = || arguments.iter().flat_map(|argument| &argument.names);
+    let own = Ident::new("self", Span::call_site());
+    let names = || arguments.iter().flat_map(|argument| &argument.names).chain([&own]);
     targets.iter().find_map(|target| {
         let at = match target {
             TargetPlan::TextOfResult(target) if !target.text.arguments().is_empty() => {
                 target.text.template.to_token_stream()
+            }
+            TargetPlan::Made(closure, MadeTarget::Text(target)) if !target.text.arguments().is_empty() => {
+                closure.to_token_stream()
             }
             TargetPlan::Made(closure, _) if names().any(|name| mentions(closure.to_token_stream(), name)) => {
                 closure.to_token_stream()

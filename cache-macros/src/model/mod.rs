@@ -118,9 +118,8 @@ impl Plan {
         function::check_hidden(&arguments, &skipped, key.as_ref(), &mode, &tags, &targets, diagnostics);
         let companion = Companion::new(&function, options.companion.clone());
         let detach = Detach::new(
-            &function,
+            scope,
             &options,
-            &arguments,
             mode.as_ref(),
             policy.ttl.as_ref(),
             &targets,

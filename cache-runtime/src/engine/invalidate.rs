@@ -280,7 +280,7 @@ async fn bounded<T>(
     deadline: Deadline,
     step: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    deadline.bound(step).await.unwrap_or(Err(StoreError::Timeout))
+    deadline.bound_together(step).await.unwrap_or(Err(StoreError::Timeout))
 }
 
 /// END, with a value, without one, or with a hold.

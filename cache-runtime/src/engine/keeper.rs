@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     task::{Context as TaskContext, Poll, Wake, Waker},
     time::Duration,
@@ -46,7 +46,8 @@ const AT_ONCE: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
     under_way: Mutex<HashMap<usize, Arc<Run>>>,
-    awake: AtomicBool,
+    /// The process in which the rounds go on; 0: they do not. A child that was forked has begun none.
+    awake: AtomicU32,
 }
 
 /// A load that can be driven by a task.
@@ -103,8 +104,9 @@ impl Watch {
         });
         let keeper = &engine.keeper;
         keeper.lock().insert(Arc::as_ptr(&run).addr(), Arc::clone(&run));
-        if !keeper.awake.swap(true, Ordering::AcqRel) {
-            wake(engine);
+        let process = std::process::id();
+        if keeper.awake.swap(process, Ordering::AcqRel) != process {
+            wake(engine, process);
         }
         Self { engine: Arc::clone(engine), run }
     }
@@ -287,7 +289,7 @@ impl Keeper {
 }
 
 /// Begins the rounds, on the cache's own thread: whatever becomes of the callers' runtimes, they go on.
-fn wake(engine: &Arc<Engine>) {
+fn wake(engine: &Arc<Engine>, process: u32) {
     let Some(runtime) = home::handle() else { return };
     let pause = ROUND.min(engine.config.lease / 6).max(Duration::from_millis(1));
     let engine = Arc::downgrade(engine);
@@ -299,9 +301,10 @@ fn wake(engine: &Arc<Engine>) {
             let runs = engine.keeper.all();
             idle = if runs.is_empty() { idle + 1 } else { 0 };
             if idle >= IDLE_ROUNDS {
-                engine.keeper.awake.store(false, Ordering::Release);
+                engine.keeper.awake.store(0, Ordering::Release);
                 // What has begun between the two would not be looked after.
-                if engine.keeper.lock().is_empty() || engine.keeper.awake.swap(true, Ordering::AcqRel) {
+                let is_empty = engine.keeper.lock().is_empty();
+                if is_empty || engine.keeper.awake.swap(process, Ordering::AcqRel) == process {
                     return;
                 }
             }

@@ -64,7 +64,7 @@ impl Attached {
             Pinned::new(load.lead(leader, stale, body), &run)
         };
         let refresh = None::<fn(Load<S, T, C>, F, Refreshing)>;
-        read(call, shape, rules, body, lead, refresh).then(Step::to_its_end)
+        read(call, shape, rules, body, lead, refresh).then(Step::finish)
     }
 
     /// Runs a write, from its body on.
@@ -112,7 +112,7 @@ impl Detached {
             };
             tasks.detach(task.in_current_span());
         };
-        read(call, shape, rules, body, lead, Some(refresh)).then(Step::to_its_end)
+        read(call, shape, rules, body, lead, Some(refresh)).then(Step::finish)
     }
 
     /// Runs a write, from its body on.
@@ -145,7 +145,7 @@ enum Step<O, W, F> {
 
 impl<O, W: Future<Output = O>, F: Future<Output = O>> Step<O, W, F> {
     /// The rest of a call. The frame of the look-up is not on the stack any more while a body runs.
-    async fn to_its_end(self) -> O {
+    async fn finish(self) -> O {
         match self {
             Self::Done(output) => output,
             Self::Load(load) => load.await,

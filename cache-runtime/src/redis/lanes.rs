@@ -78,6 +78,11 @@ impl Route {
         Self { token: Some(token), ..Self::ANY }
     }
 
+    /// Whether it may be one of several that are sent at once.
+    fn is_step(self) -> bool {
+        self.token.is_some() || self.must_arrive
+    }
+
     /// A later step of a token: on the connection of the first it cannot overtake it.
     pub(crate) fn after(token: Token) -> Self {
         Self { though_silent: true, ..Self::of(token) }
@@ -150,7 +155,7 @@ impl Lanes {
         let answer = match picked {
             Some(picked) => {
                 let cmd = make(picked.starts);
-                picked.send(cmd, deadline).await
+                picked.send(cmd, deadline, route.is_step()).await
             }
             None => Err(StoreError::Disconnected),
         };
@@ -169,7 +174,7 @@ impl Lanes {
         match self.pick(Route::ANY) {
             Some(picked) => {
                 let cmd = make(picked.starts);
-                Some(picked.send(cmd, deadline).await)
+                Some(picked.send(cmd, deadline, false).await)
             }
             None => {
                 self.ensure_supervised();

@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Runs, both, eventually, on_redis, redis_builder};
+use crate::support::{Runs, both, eventually, redis_builder};
 
 both! {
     five_hundred_callers_run_one_body;

@@ -48,7 +48,7 @@ fn exported(root: &syn::File) -> Vec<String> {
             UseTree::Group(group) => group.items.iter().for_each(|tree| leaves(tree, names)),
             UseTree::Name(name) => names.push(name.ident.to_string()),
             UseTree::Rename(name) => names.push(name.rename.to_string()),
-            _ => {}
+            UseTree::Glob(_) => {}
         }
     }
     let mut names = Vec::new();

@@ -268,13 +268,20 @@ impl Lane {
 }
 
 impl Picked<'_> {
+    /// Sends a command, alone or `together` with others, and waits for the answer until the deadline.
     pub(super) async fn send<T: FromRedisValue>(
         mut self,
         cmd: Cmd,
         deadline: Deadline,
+        together: bool,
     ) -> Result<T, StoreError> {
         let deadline = if self.is_silent { Deadline::after(LEAVES) } else { deadline };
-        match deadline.bound(cmd.query_async(&mut self.connection)).await {
+        let answer = cmd.query_async(&mut self.connection);
+        let answer = match together {
+            true => deadline.bound_together(answer).await,
+            false => deadline.bound(answer).await,
+        };
+        match answer {
             Some(answer) => self.judge(answer),
             None if self.is_silent => Err(StoreError::Timeout),
             None => {
