@@ -1,4 +1,4 @@
-//! Which steps each command consists of, but for `test`, which has its [parts](crate::parts).
+//! Which steps each command consists of, but for `test`, which has its own module, `parts`.
 
 use std::ffi::OsStr;
 

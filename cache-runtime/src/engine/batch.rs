@@ -277,10 +277,18 @@ where
     /// The cache cannot be asked for this one.
     fn fail(&mut self, index: usize, error: &StoreError) {
         self.engine.failed(self.site, error);
-        self.states[index] = match self.lead_or_follow(index, true) {
-            Role::Lead(leader) => State::Unstored(Some(leader), error.reason()),
-            Role::Follow(follower) => State::Following(follower),
-        };
+        self.states[index] = State::Unstored(None, error.reason());
+    }
+
+    /// What cannot be read is loaded once for all calls of this process. Not after a wait: a flight that is joined then is
+    /// not waited for any more.
+    fn share_unstored(&mut self, index: usize) {
+        if let State::Unstored(None, reason) = self.states[index] {
+            self.states[index] = match self.lead_or_follow(index, true) {
+                Role::Lead(leader) => State::Unstored(Some(leader), reason),
+                Role::Follow(follower) => State::Following(follower),
+            };
+        }
     }
 
     /// The versions of the tags of one entry; `None` where one is not known.

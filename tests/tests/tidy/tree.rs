@@ -8,7 +8,7 @@ use crate::files::{below, read, root};
 /// out lowers a number here, and nothing raises one.
 const MORE_THAN_DECLARATIONS: [(&str, usize); 10] = [
     ("cache-macros/src/expand/mod.rs", 47),
-    ("cache-macros/src/model/mod.rs", 131),
+    ("cache-macros/src/model/mod.rs", 130),
     ("cache-macros/src/parse/mod.rs", 9),
     ("cache-runtime/src/codec/mod.rs", 53),
     ("cache-runtime/src/local/mod.rs", 300),

@@ -43,6 +43,7 @@ where
             } else if engine.recovery.covers(key, tags) {
                 invalidate::resume(engine);
                 self.fail(index, &StoreError::Covered);
+                self.share_unstored(index);
             } else if let Some(follower) = engine.flights.follow(key, false) {
                 self.states[index] = State::Following(follower);
             } else {
@@ -52,7 +53,9 @@ where
                 tokio::task::yield_now().await;
             }
         }
-        for (step, (index, found, _)) in self.read(&wanted, deadline).await.into_iter().enumerate() {
+        let found = self.read(&wanted, deadline).await;
+        wanted.iter().for_each(|index| self.share_unstored(*index));
+        for (step, (index, found, _)) in found.into_iter().enumerate() {
             let (seen, fenced) = match found.known() {
                 Ok(value) => {
                     self.done(index, value, Outcome::HitRemote);
