@@ -216,7 +216,8 @@ pub trait ArgCloned {
     fn kind(&self) -> Cloned;
 }
 
-impl<T: ?Sized + ToOwned<Owned: Send + 'static>> ArgCloned for &Arg<'_, T> {
+// What is not `Sync`, such as a `Cell`, is lent to be changed: a copy would take the change.
+impl<T: ?Sized + Sync + ToOwned<Owned: Send + 'static>> ArgCloned for &Arg<'_, T> {
     fn kind(&self) -> Cloned {
         Cloned
     }

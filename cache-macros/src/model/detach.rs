@@ -1,6 +1,6 @@
 //! Whether a load, or a write, may outlive its caller: by spelling here, by types in the expansion.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Literal, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{GenericParam, Generics, Ident, ReceiverKind, ReturnType, Type, TypeParamBound, WherePredicate};
 
@@ -191,7 +191,9 @@ fn late_target(targets: &[TargetPlan], arguments: &[Argument]) -> Option<Obstacl
     targets.iter().find_map(|target| {
         let at = match target {
             TargetPlan::TextOfResult(target) if !target.text.arguments().is_empty() => {
-                target.text.template.to_token_stream()
+                let mut literal = Literal::string(&target.text.template);
+                literal.set_span(target.text.span);
+                literal.to_token_stream()
             }
             TargetPlan::Made(closure, MadeTarget::Text(target)) if !target.text.arguments().is_empty() => {
                 closure.to_token_stream()
