@@ -165,15 +165,19 @@ async fn held_several(
     ttl = "STANDARD",
     key = "item:<key>",
     invalidates = ["summary", "feed:<key>", "replica:<key>", tag("group:<key.group()>"), "page:<key>:*"],
-    skip = [worker, writing]
+    skip = [worker, writing],
+    detach = false
 )]
 async fn put_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<Item, Failed> {
     writing.run(worker, key).await
 }
 
-#[cached(invalidates = [
-    "item:<key>", "summary", "feed:<key>", "replica:<key>", tag("group:<key.group()>"), "page:<key>:*",
-])]
+#[cached(
+    invalidates = [
+        "item:<key>", "summary", "feed:<key>", "replica:<key>", tag("group:<key.group()>"), "page:<key>:*",
+    ],
+    detach = false
+)]
 async fn touch_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
     writing.run(worker, key).await.map(|_| ())
 }
@@ -184,13 +188,15 @@ async fn touch_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result
         "item:<key>", "summary", "feed:<key>", "replica:<key>", "card:<key.group()>:<key>",
         "page:<key>:0", "page:<key>:1", "page:<key>:2",
     ],
-    strict = true
+    strict = true,
+    detach = false
 )]
 async fn pin_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
     writing.run(worker, key).await.map(|_| ())
 }
 
-/// Its targets stay fenced until the replica has caught up, and a little longer.
+/// Its targets stay fenced until the replica has caught up, and a little longer. Where its caller goes away it goes on; the
+/// other writes end with their callers.
 #[cached(
     invalidates = [
         "item:<key>", "summary", "feed:<key>", "replica:<key>", "card:<key.group()>:<key>",
