@@ -195,14 +195,14 @@ async fn pin_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(
     writing.run(worker, key).await.map(|_| ())
 }
 
-/// Its targets stay fenced until the replica has caught up, and a little longer. Where its caller goes away it goes on; the
-/// other writes end with their callers.
+/// Its targets stay fenced until the replica has caught up, and a little longer.
 #[cached(
     invalidates = [
         "item:<key>", "summary", "feed:<key>", "replica:<key>", "card:<key.group()>:<key>",
         "page:<key>:0", "page:<key>:1", "page:<key>:2",
     ],
-    settle = "60ms"
+    settle = "60ms",
+    detach = false
 )]
 async fn settle_item(key: u64, worker: &Arc<Worker>, writing: &Writing) -> Result<(), Failed> {
     writing.run(worker, key).await.map(|_| ())
